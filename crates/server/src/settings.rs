@@ -1,0 +1,92 @@
+//! What an operator can decide, as types that cannot hold nonsense.
+//!
+//! Rule: names, defaults and documentation of a setting have one home, the flags of the `potluck`
+//! command; this module only says what the server needs to know once they are parsed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Authority;
+use ipnet::IpNet;
+use potluck_vault::MasterKey;
+
+use crate::transport::Egress;
+
+/// Everything `serve` can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where callers connect.
+    pub listen: SocketAddr,
+    /// A second address for `/metrics`, `/healthz` and `/readyz` alone; the main one serves them too.
+    pub tls: Option<TlsFiles>,
+    /// Google's API, or a stand-in for it: scheme and authority count, nothing else.
+    pub upstream: Uri,
+    /// A further certificate authority (PEM) that may vouch for the upstream.
+    pub upstream_ca: Option<PathBuf>,
+    /// The one way out: direct, or through a proxy.
+    pub egress: Egress,
+    /// The folder that holds the database and, where they were made here, the secrets.
+    pub data: PathBuf,
+    /// The address callers know us by, for the URLs we hand out. Absent: the Host they asked.
+    pub public_url: Option<PublicUrl>,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Worker threads, at least one.
+    pub threads: usize,
+    /// Time limits.
+    pub limits: Limits,
+    /// Adds `"store": false` to pooled bodies that do not say. Off: not every version knows it.
+    pub store_false: bool,
+}
+
+/// A certificate and its key, PEM files.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Scheme and authority under which callers reach us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// True for `https`.
+    pub https: bool,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: Authority,
+}
+
+/// Times and sizes an operator may set.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Reaching the upstream, TLS included.
+    pub connect: Duration,
+    /// Waiting for an answer's head. `None`: as long as it takes, since Google's slow calls take
+    /// minutes and slowness is no reason to change keys.
+    pub head: Option<Duration>,
+    /// Silence within a stream before it counts as broken.
+    pub idle_stream: Duration,
+    /// How long running answers may finish after SIGTERM.
+    pub drain: Duration,
+    /// How long a call waits for a key that is about to wake.
+    pub wait: Duration,
+    /// The largest body that is read whole, in bytes.
+    pub body: usize,
+    /// All bodies kept for a next attempt, together, in bytes.
+    pub kept_bodies: usize,
+    /// Open connections, together.
+    pub connections: usize,
+    /// Open connections from one address (trusted proxies excepted).
+    pub connections_per_address: usize,
+}
+
+/// What must never be printed: read from environment or file, never from a flag.
+pub struct Secrets {
+    /// Opens the sealed keys.
+    pub master_key: MasterKey,
+    /// Lets an operator in.
+    pub admin_token: String,
+}
