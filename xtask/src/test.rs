@@ -1,0 +1,199 @@
+//! `cargo xtask test`: every check and test, in one run, with a table of what ran.
+//!
+//! The rule: a step that cannot run says `not run` and why, never passes silently; under `CI=true`
+//! that is a failure.
+
+use crate::shell::{cargo, run, run_reading};
+use crate::{Result, clients, needs, pure, tidy};
+use clap::Args;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[derive(Args)]
+pub struct Options {
+    /// Run these steps alone
+    #[arg(long, num_args = 1.., value_name = "STEP")]
+    only: Vec<String>,
+    /// Name the steps and stop
+    #[arg(long)]
+    list: bool,
+}
+
+/// One step: what it is, what must be installed for it, how it runs.
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [&'static str],
+    run: fn(&mut Tally) -> Result,
+}
+
+/// What a step counted. A step that counts nothing counts as one.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    pub passed: usize,
+    pub failed: usize,
+}
+
+impl Tally {
+    /// Adds what another counted.
+    pub fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+const NEXTEST: &[&str] = &["python.tools"];
+
+const STEPS: &[Step] = &[
+    Step { name: "fmt", about: "every Rust file as rustfmt lays it", needs: &[], run: fmt },
+    Step { name: "tidy", about: "the house rules", needs: &[], run: |_| tidy::run() },
+    Step { name: "pure", about: "core and gemini: no I/O, clock, globals", needs: &[], run: pure },
+    Step { name: "deny", about: "bans, licences, sources", needs: &["python.tools"], run: deny },
+    Step { name: "clippy", about: "no warning, in any target", needs: &[], run: clippy },
+    Step { name: "unit", about: "unit, property, integration tests", needs: NEXTEST, run: unit },
+    Step { name: "promises", about: "the slow integration tests", needs: NEXTEST, run: promises },
+    Step { name: "doc", about: "documentation and its examples", needs: &[], run: doc },
+    Step { name: "clients", about: "real clients", needs: clients::NEEDS, run: clients::run },
+];
+
+/// How a step ended.
+enum Ending {
+    Passed,
+    Failed(String),
+    NotRun(String),
+}
+
+struct Ran {
+    step: &'static Step,
+    ending: Ending,
+    tally: Tally,
+    took: Duration,
+}
+
+pub fn run_steps(options: &Options) -> Result {
+    if options.list {
+        for step in STEPS {
+            println!("{:9} {}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    let steps = chosen(&options.only)?;
+    let ran: Vec<Ran> = steps.into_iter().map(attempt).collect();
+    conclude(&ran)
+}
+
+fn chosen(only: &[String]) -> Result<Vec<&'static Step>> {
+    for name in only {
+        if !STEPS.iter().any(|step| step.name == name) {
+            return Err(format!("no step is called {name}; `cargo xtask test --list` names them"));
+        }
+    }
+    Ok(STEPS.iter().filter(|s| only.is_empty() || only.iter().any(|o| o == s.name)).collect())
+}
+
+fn attempt(step: &'static Step) -> Ran {
+    println!("\n== {}: {}", step.name, step.about);
+    let began = Instant::now();
+    let mut tally = Tally::default();
+    let wants: Vec<String> = step.needs.iter().filter_map(|n| needs::install(n).err()).collect();
+    let ending = if !wants.is_empty() {
+        Ending::NotRun(wants.join("; "))
+    } else if let Err(why) = (step.run)(&mut tally) {
+        println!("{}: {why}", step.name);
+        tally.failed = tally.failed.max(1);
+        Ending::Failed(why)
+    } else {
+        tally.passed = tally.passed.max(1);
+        Ending::Passed
+    };
+    Ran { step, ending, tally, took: began.elapsed() }
+}
+
+/// Prints the table and the closing line; fails if anything failed, or did not run in CI.
+fn conclude(ran: &[Ran]) -> Result {
+    let ci = std::env::var("CI").is_ok_and(|v| v == "true");
+    let mut total = Tally::default();
+    println!("\nWhat ran:");
+    for Ran { step, ending, tally, took } in ran {
+        let verdict = match ending {
+            Ending::Passed => format!("passed ({})", tally.passed),
+            Ending::Failed(why) => {
+                format!("FAILED ({} of {}): {why}", tally.failed, tally.passed + tally.failed)
+            }
+            Ending::NotRun(why) => format!("not run: {why}"),
+        };
+        println!("  {:9} {:>6.1} s  {verdict}", step.name, took.as_secs_f64());
+        total.add(*tally);
+        total.failed += usize::from(ci && matches!(ending, Ending::NotRun(_)));
+    }
+    println!("\n{} passed, {} failed", total.passed, total.failed);
+    if total.failed == 0 { Ok(()) } else { Err("not everything passed".to_owned()) }
+}
+
+fn fmt(_: &mut Tally) -> Result {
+    run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn pure(_: &mut Tally) -> Result {
+    pure::run()
+}
+
+fn deny(_: &mut Tally) -> Result {
+    let arguments = ["deny", "--workspace", "check", "bans", "licenses", "sources"];
+    run(needs::with_tools(cargo().args(arguments)))
+}
+
+fn clippy(_: &mut Tally) -> Result {
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+}
+
+fn unit(tally: &mut Tally) -> Result {
+    nextest(&["--workspace"], tally)
+}
+
+fn promises(tally: &mut Tally) -> Result {
+    nextest(&["-p", "potluck", "--run-ignored", "ignored-only"], tally)
+}
+
+fn nextest(arguments: &[&str], tally: &mut Tally) -> Result {
+    let fixed = ["nextest", "run", "--no-fail-fast", "--no-tests", "pass", "--color", "never"];
+    let mut command = cargo();
+    needs::with_tools(command.args(fixed).args(arguments));
+    run_reading(&mut command, |line| tally.add(nextest_summary(line)))
+}
+
+/// Reads `Summary [ 1.2s] 12 tests run: 11 passed (1 slow), 1 failed, 3 skipped`.
+fn nextest_summary(line: &str) -> Tally {
+    let Some(counts) = line.trim().strip_prefix("Summary").and_then(|l| l.split_once("run:"))
+    else {
+        return Tally::default();
+    };
+    let count = |what: &str| {
+        let mut parts = counts.1.split(',').map(|part| part.trim().split(' '));
+        parts.find_map(|mut p| p.next()?.parse().ok().filter(|_| p.next() == Some(what)))
+    };
+    let failed = ["failed", "exec failed", "timed"].iter().filter_map(|w| count(w)).sum();
+    Tally { passed: count("passed").unwrap_or(0), failed }
+}
+
+fn doc(_: &mut Tally) -> Result {
+    run(cargo().args(["test", "--doc", "--workspace", "--quiet"]))?;
+    let mut rustdoc: Command = cargo();
+    run(rustdoc
+        .args(["doc", "--workspace", "--no-deps", "--quiet"])
+        .env("RUSTDOCFLAGS", "-Dwarnings"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_read_and_other_lines_are_not() {
+        let line = "     Summary [   5.1s] 12 tests run: 10 passed (1 slow), 2 failed, 3 skipped";
+        let tally = nextest_summary(line);
+        assert_eq!((tally.passed, tally.failed), (10, 2));
+        let other = nextest_summary("        PASS [   0.2s] potluck tests::passed");
+        assert_eq!((other.passed, other.failed), (0, 0));
+    }
+}
