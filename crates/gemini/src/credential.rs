@@ -1,1 +1,412 @@
-//! Stub.
+//! Which credential a request shows.
+//!
+//! A key may come in four places, and in several at once as long as it is the same one: one client
+//! is known to send it twice. Two different credentials are nobody's to choose between, and what
+//! cannot be a Gemini key is recognised here, so that another service's secret never reaches
+//! Google.
+
+use std::fmt;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+use crate::params::{Param, params};
+
+/// The shortest text taken for a key; the shortest known kind has 39 characters.
+const KEY_MIN: usize = 20;
+/// The longest text taken for a key or a token; the longest known kind has 53 characters.
+const KEY_MAX: usize = 256;
+
+/// What ephemeral tokens begin with.
+const EPHEMERAL: &str = "auth_tokens/";
+
+/// Where a bare key stands in a header.
+const KEY_HEADERS: [&str; 2] = ["x-goog-api-key", "x-api-key"];
+
+/// Beginnings that tell another kind of credential.
+const OTHER_KINDS: &[(&str, NotAKey)] = &[
+    (EPHEMERAL, NotAKey::EphemeralToken),
+    ("ptk_", NotAKey::PotluckToken),
+    ("ya29.", NotAKey::OAuthToken),
+    ("eyJ", NotAKey::OAuthToken),
+    ("sk-", NotAKey::OtherService),
+    ("gsk_", NotAKey::OtherService),
+    ("xai-", NotAKey::OtherService),
+    ("hf_", NotAKey::OtherService),
+    ("ghp_", NotAKey::OtherService),
+    ("github_pat_", NotAKey::OtherService),
+];
+
+/// A text that can be a Gemini API key. Wiped from memory when dropped, and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(Zeroizing<Box<str>>);
+
+impl ApiKey {
+    /// Reads a key by its grammar alone: whether it works only Google can tell.
+    pub fn parse(text: &str) -> Result<ApiKey, NotAKey> {
+        if let Some((_, kind)) = OTHER_KINDS.iter().find(|(start, _)| text.starts_with(start)) {
+            return Err(*kind);
+        }
+        if !is_opaque_token(text) || text.len() < KEY_MIN {
+            return Err(NotAKey::Malformed);
+        }
+        Ok(ApiKey(Zeroizing::new(text.into())))
+    }
+
+    /// The key itself, for the one place that sends it and the one that seals it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// Why a text cannot be a Gemini API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotAKey {
+    /// A Google OAuth access token or a signed assertion.
+    OAuthToken,
+    /// An ephemeral token where only a key will do.
+    EphemeralToken,
+    /// A token of this proxy's own.
+    PotluckToken,
+    /// A key of another service.
+    OtherService,
+    /// Too short, too long, or of characters that no key has.
+    Malformed,
+}
+
+impl fmt::Display for NotAKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotAKey::OAuthToken => "this is an OAuth token, not a Gemini API key",
+            NotAKey::EphemeralToken => "an ephemeral token opens constrained Live sockets only",
+            NotAKey::PotluckToken => "this is a token of the proxy, not a Gemini API key",
+            NotAKey::OtherService => "this is a key of another service, not a Gemini API key",
+            NotAKey::Malformed => "this does not have the form of a Gemini API key",
+        })
+    }
+}
+
+impl std::error::Error for NotAKey {}
+
+/// An ephemeral token, which is passed on in the place where it came.
+#[derive(Clone)]
+pub struct EphemeralToken {
+    text: Zeroizing<Box<str>>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Header,
+    Query,
+}
+
+impl EphemeralToken {
+    fn parse(text: &str, place: Place) -> Result<EphemeralToken, NotAKey> {
+        match text.strip_prefix(EPHEMERAL) {
+            Some(id) if is_opaque_token(id) => {
+                Ok(EphemeralToken { text: Zeroizing::new(text.into()), place })
+            }
+            _ => Err(NotAKey::Malformed),
+        }
+    }
+
+    /// The `Authorization` to send to Google, if the token came in a header.
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        if self.place != Place::Header {
+            return None;
+        }
+        let text = Zeroizing::new(format!("Token {}", &*self.text));
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// The query parameter to send to Google, if the token came in the query.
+    pub fn parameter(&self) -> Option<Zeroizing<String>> {
+        (self.place == Place::Query)
+            .then(|| Zeroizing::new(format!("access_token={}", &*self.text)))
+    }
+}
+
+impl PartialEq for EphemeralToken {
+    /// The same token in two places is one token.
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for EphemeralToken {}
+
+impl fmt::Debug for EphemeralToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EphemeralToken(…)")
+    }
+}
+
+/// The credential that a request shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// None at all.
+    Nothing,
+    /// One key, in one place or in several.
+    Key(ApiKey),
+    /// One ephemeral token.
+    Ephemeral(EphemeralToken),
+    /// One credential that cannot be a key.
+    NotAKey(NotAKey),
+    /// Two different credentials.
+    Conflict,
+}
+
+impl Shown {
+    fn key(text: &str, place: Place) -> Shown {
+        if text.is_empty() {
+            return Shown::Nothing;
+        }
+        if text.starts_with(EPHEMERAL) {
+            return Shown::ephemeral(text, place);
+        }
+        ApiKey::parse(text).map_or_else(Shown::NotAKey, Shown::Key)
+    }
+
+    fn ephemeral(text: &str, place: Place) -> Shown {
+        EphemeralToken::parse(text, place).map_or_else(Shown::NotAKey, Shown::Ephemeral)
+    }
+
+    fn and(self, other: Shown) -> Shown {
+        match (self, other) {
+            (Shown::Nothing, one) | (one, Shown::Nothing) => one,
+            (one, other) if one == other => one,
+            _ => Shown::Conflict,
+        }
+    }
+}
+
+/// The credential that a request shows, wherever it stands.
+///
+/// Read are `x-goog-api-key`, `x-api-key`, `Authorization: Bearer`, `?key=`, and for ephemeral
+/// tokens `Authorization: Token` and `?access_token=`. Other schemes of `Authorization` are not
+/// meant for Google, and are as good as absent.
+pub fn shown(headers: &HeaderMap, query: Option<&str>) -> Shown {
+    let from_authorization = headers.get_all(AUTHORIZATION).iter().map(in_authorization);
+    let from_headers = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(in_header);
+    let from_query = params(query).map(in_query);
+    from_authorization.chain(from_headers).chain(from_query).fold(Shown::Nothing, Shown::and)
+}
+
+/// Whether a credential came as Bearer, as OpenAI's clients send it.
+pub fn bears(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).iter().any(|value| {
+        value.to_str().ok().and_then(|text| scheme(text, "bearer")).is_some_and(|t| !t.is_empty())
+    })
+}
+
+fn in_authorization(value: &HeaderValue) -> Shown {
+    let Ok(text) = value.to_str() else { return Shown::NotAKey(NotAKey::Malformed) };
+    if let Some(key) = scheme(text, "bearer") {
+        Shown::key(key, Place::Header)
+    } else if let Some(token) = scheme(text, "token") {
+        Shown::ephemeral(token, Place::Header)
+    } else {
+        Shown::Nothing
+    }
+}
+
+fn in_header(value: &HeaderValue) -> Shown {
+    value.to_str().map_or(Shown::NotAKey(NotAKey::Malformed), |text| {
+        Shown::key(text.trim(), Place::Header)
+    })
+}
+
+fn in_query(param: Param<'_>) -> Shown {
+    if param.is_empty() {
+        return Shown::Nothing;
+    }
+    match &*param.name() {
+        "key" => Shown::key(&param.value(), Place::Query),
+        "access_token" | "oauth_token" => match &*param.value() {
+            token if token.starts_with(EPHEMERAL) => Shown::ephemeral(token, Place::Query),
+            _ => Shown::NotAKey(NotAKey::OAuthToken),
+        },
+        _ => Shown::Nothing,
+    }
+}
+
+/// What follows the scheme, whose case does not matter.
+fn scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
+    let text = text.trim();
+    let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+    name.eq_ignore_ascii_case(scheme).then(|| rest.trim_start())
+}
+
+fn is_opaque_token(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use http::HeaderName;
+
+    use super::*;
+
+    const STANDARD: &str = "AIzaSyA0123456789abcdefghijklmnopqrstuv";
+    const AUTH: &str = "AQ.Ab8RN6Jx_0123456789-abcdefghijklmnopqrstuvwxyz01234";
+    const TOKEN: &str = "auth_tokens/0123456789abcdef";
+
+    fn headers(list: &[(&str, &str)]) -> HeaderMap {
+        list.iter().map(|(n, v)| (n.parse::<HeaderName>().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    fn key(text: &str) -> Shown {
+        Shown::Key(ApiKey::parse(text).unwrap())
+    }
+
+    #[test]
+    fn keys_are_known_by_their_grammar_alone() {
+        let longest = "k".repeat(KEY_MAX);
+        for text in [STANDARD, AUTH, "IQ.0123456789abcdefghijk", &longest] {
+            assert_eq!(ApiKey::parse(text).unwrap().expose(), text);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_says_what_it_is() {
+        let too_long = "k".repeat(KEY_MAX + 1);
+        let cases = [
+            ("ya29.a0AfB_byC0123456789abcdef", NotAKey::OAuthToken),
+            ("eyJhbGciOiJSUzI1NiJ9.e30.abcdef", NotAKey::OAuthToken),
+            ("sk-proj-0123456789abcdefghijklmn", NotAKey::OtherService),
+            ("ptk_0123456789abcdefghijklmn", NotAKey::PotluckToken),
+            (TOKEN, NotAKey::EphemeralToken),
+            ("AIzaTooShort", NotAKey::Malformed),
+            ("AIzaSyA0123456789 bcdefghijklmnopqrstuv", NotAKey::Malformed),
+            ("AIzaSyA0123456789é01234567890123456789", NotAKey::Malformed),
+            ("", NotAKey::Malformed),
+            (&too_long, NotAKey::Malformed),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(ApiKey::parse(text), Err(kind), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_printed() {
+        let shown = key(STANDARD);
+        let token = Shown::Ephemeral(EphemeralToken::parse(TOKEN, Place::Query).unwrap());
+
+        assert_eq!(format!("{shown:?}"), "Key(ApiKey(…))");
+        assert_eq!(format!("{token:?}"), "Ephemeral(EphemeralToken(…))");
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_it_stands() {
+        let bearer = format!("Bearer {STANDARD}");
+        let lower = format!("bearer   {STANDARD} ");
+        let query = format!("alt=sse&key={STANDARD}");
+        let escaped = format!("%6bey={}&key=", STANDARD.replace('A', "%41"));
+        let cases: [(&[(&str, &str)], Option<&str>); 7] = [
+            (&[("x-goog-api-key", STANDARD)], None),
+            (&[("x-api-key", STANDARD)], None),
+            (&[("authorization", &bearer)], None),
+            (&[("authorization", &lower)], None),
+            (&[], Some(&query)),
+            (&[], Some(&escaped)),
+            (&[("authorization", &bearer), ("x-goog-api-key", STANDARD)], Some(&query)),
+        ];
+        for (list, query) in cases {
+            assert_eq!(shown(&headers(list), query), key(STANDARD), "{list:?} {query:?}");
+        }
+    }
+
+    #[test]
+    fn empty_places_and_foreign_schemes_show_nothing() {
+        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
+            (&[], None),
+            (&[("x-goog-api-key", "")], Some("key=&access_token=&keys=1")),
+            (&[("authorization", "Bearer")], None),
+            (&[("authorization", "Bearer ")], Some("")),
+            (&[("authorization", "Basic dXNlcjpwYXNzd29yZA==")], None),
+            (&[], Some("$key=AIzaSyA0123456789abcdefghijklmnopqrstuv")),
+        ];
+        for (list, query) in cases {
+            assert_eq!(shown(&headers(list), query), Shown::Nothing, "{list:?} {query:?}");
+        }
+    }
+
+    #[test]
+    fn two_different_credentials_are_a_conflict() {
+        let standard = format!("key={STANDARD}");
+        let both = format!("key={STANDARD}&key={AUTH}");
+        let token = format!("access_token={TOKEN}");
+        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
+            (&[("x-goog-api-key", AUTH)], Some(&standard)),
+            (&[("x-goog-api-key", AUTH), ("x-goog-api-key", STANDARD)], None),
+            (&[("x-goog-api-key", AUTH), ("authorization", "Bearer sk-0123456789")], None),
+            (&[], Some(&both)),
+            (&[("x-goog-api-key", AUTH)], Some(&token)),
+            (&[("x-goog-api-key", AUTH), ("x-api-key", "ya29.abc")], Some(&standard)),
+        ];
+        for (list, query) in cases {
+            assert_eq!(shown(&headers(list), query), Shown::Conflict, "{list:?} {query:?}");
+        }
+    }
+
+    #[test]
+    fn foreign_credentials_are_told_apart_from_absent_ones() {
+        let cases: [(&[(&str, &str)], Option<&str>, NotAKey); 5] = [
+            (&[("authorization", "Bearer ya29.a0AfB_0123456789")], None, NotAKey::OAuthToken),
+            (&[("x-api-key", "sk-ant-0123456789abcdefgh")], None, NotAKey::OtherService),
+            (&[], Some("access_token=ya29.a0AfB_0123456789"), NotAKey::OAuthToken),
+            (&[], Some("key=AIza%20spaced%0d%0a0123456789"), NotAKey::Malformed),
+            (&[("authorization", "Token something")], None, NotAKey::Malformed),
+        ];
+        for (list, query, kind) in cases {
+            assert_eq!(shown(&headers(list), query), Shown::NotAKey(kind), "{list:?} {query:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_no_text_is_not_a_key() {
+        let mut map = HeaderMap::new();
+        map.insert("x-goog-api-key", HeaderValue::from_bytes(b"\xffAIza").unwrap());
+
+        assert_eq!(shown(&map, None), Shown::NotAKey(NotAKey::Malformed));
+    }
+
+    #[test]
+    fn an_ephemeral_token_keeps_its_place() {
+        let authorization = format!("Token {TOKEN}");
+        // Python's client repeats the token where the key would stand.
+        let python = headers(&[("authorization", &authorization), ("x-goog-api-key", TOKEN)]);
+        let javascript = format!("access_token={}", TOKEN.replace('/', "%2F"));
+
+        let Shown::Ephemeral(in_header) = shown(&python, None) else { panic!("no token") };
+        let Shown::Ephemeral(in_query) = shown(&HeaderMap::new(), Some(&javascript)) else {
+            panic!("no token")
+        };
+
+        assert_eq!(in_header.authorization().unwrap().as_bytes(), authorization.as_bytes());
+        assert!(in_header.authorization().unwrap().is_sensitive());
+        assert_eq!(in_header.parameter(), None);
+        assert_eq!(in_query.authorization(), None);
+        assert_eq!(*in_query.parameter().unwrap(), format!("access_token={TOKEN}"));
+    }
+
+    #[test]
+    fn only_a_bearer_bears() {
+        assert!(bears(&headers(&[("authorization", "bEaReR x")])));
+        assert!(!bears(&headers(&[("authorization", "Bearer ")])));
+        assert!(!bears(&headers(&[("authorization", "Basic x")])));
+        assert!(!bears(&headers(&[("x-goog-api-key", STANDARD)])));
+    }
+}

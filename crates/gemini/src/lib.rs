@@ -25,6 +25,7 @@ pub mod credential;
 pub mod failure;
 pub mod headers;
 mod json;
+mod params;
 pub mod query;
 pub mod redact;
 pub mod route;
