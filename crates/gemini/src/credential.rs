@@ -220,9 +220,9 @@ fn in_authorization(value: &HeaderValue) -> Shown {
 }
 
 fn in_header(value: &HeaderValue) -> Shown {
-    value.to_str().map_or(Shown::NotAKey(NotAKey::Malformed), |text| {
-        Shown::key(text.trim(), Place::Header)
-    })
+    value
+        .to_str()
+        .map_or(Shown::NotAKey(NotAKey::Malformed), |text| Shown::key(text.trim(), Place::Header))
 }
 
 fn in_query(param: Param<'_>) -> Shown {
