@@ -8,17 +8,16 @@ use crate::{Result, tidy};
 use std::collections::BTreeSet;
 
 const PURE: [(&str, &str); 2] =
-    [("potluck-core", "crates/core"), ("potluck-gemini", "crates/gemini")];
+    [("potluck-core", "crates/core/"), ("potluck-gemini", "crates/gemini/")];
 
 /// Crates that bring I/O, a clock, randomness or a runtime.
-const CRATES: [&str; 19] = [
+const CRATES: [&str; 18] = [
     "async-std",
     "chrono",
     "fastrand",
     "getrandom",
     "hyper",
     "hyper-util",
-    "jiff",
     "libsqlite3-sys",
     "mio",
     "parking_lot",
@@ -33,8 +32,8 @@ const CRATES: [&str; 19] = [
     "tracing",
 ];
 
-/// What the standard library has of them.
-const NAMES: [&str; 16] = [
+/// What the standard library, and jiff (there for Google's midnight alone), have of them.
+const NAMES: [&str; 19] = [
     "std::env",
     "std::fs",
     "std::io::std",
@@ -43,7 +42,10 @@ const NAMES: [&str; 16] = [
     "std::process",
     "std::thread",
     "SystemTime",
-    "Instant",
+    "TimeZone::get(",
+    "TimeZone::system",
+    "::now(",
+    "time::Instant",
     "RandomState",
     "thread_local!",
     "static mut",

@@ -59,16 +59,19 @@ fn functions(text: &str) -> impl Iterator<Item = (&str, usize, usize)> {
     let mut all = Vec::new();
     for (index, (at, line)) in lines.iter().enumerate() {
         let Some(name) = function_name(line) else { continue };
-        let depth = line.len() - line.trim_start().len();
-        let ends = |line: &str| {
-            let body = line.get(depth..).unwrap_or_default();
-            line.trim().len() == line.len() - depth && (body == "}" || body.ends_with(';'))
+        let ends = |other: &str| {
+            let body = other.trim_start();
+            depth(other) == depth(line) && (body == "}" || body.ends_with(';'))
         };
         let whole = line.ends_with('}') || line.ends_with(';');
         let rest = lines.iter().skip(index + 1).position(|(_, line)| ends(line));
         all.push((name, *at, if whole { 1 } else { rest.map_or(1, |n| n + 2) }));
     }
     all.into_iter()
+}
+
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn function_name(line: &str) -> Option<&str> {
