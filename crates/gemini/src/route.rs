@@ -1,6 +1,23 @@
 //! Which method a request means.
+//!
+//! The answer comes from one table (`route/table.rs`); this file leads a path to it: check it,
+//! find its mount, ask the table, rebuild the path for Google. One rule stands behind every row:
+//! what is stateless and plain may be pooled, and what is unknown is own.
+
+mod hint;
+mod mount;
+mod path;
+mod pattern;
+mod table;
 
 use std::borrow::Cow;
+
+use http::Method;
+
+pub use path::Unsafe;
+
+use mount::Target;
+use pattern::Tail;
 
 /// Which method a request means, and what may be done with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,3 +92,58 @@ pub enum Family {
     /// Everything else.
     Other,
 }
+
+/// Why a request has no route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// The path is none of Google's: a 404.
+    Unknown {
+        /// What the caller may have meant.
+        hint: &'static str,
+    },
+    /// The path could mean different things to different readers: a 400.
+    Refused(Unsafe),
+}
+
+/// Finds the route of a request. `bearer` tells whether its key came as Bearer (see
+/// [`bears`](crate::credential::bears)), which is how clients of OpenAI's are told apart.
+pub fn route<'p>(
+    method: &Method,
+    path: &'p str,
+    query: Option<&str>,
+    bearer: bool,
+) -> Result<Route<'p>, NoRoute> {
+    path::check(path).map_err(NoRoute::Refused)?;
+    let unknown = || NoRoute::Unknown { hint: hint::for_unknown(path) };
+    let target = Target::of(path, bearer).ok_or_else(unknown)?;
+    let tail = Tail::new(target.tail);
+    let (row, found) = table::find(method, target.mount, &tail, query).ok_or_else(unknown)?;
+    if row.is_last_resort()
+        && let Some(hint) = hint::for_mistake(&target.path)
+    {
+        return Err(NoRoute::Unknown { hint });
+    }
+    Ok(Route {
+        class: row.class,
+        dialect: row.dialect,
+        family: row.family,
+        model: found.model.map(Cow::Borrowed),
+        path: with_plain_colon(target.path, found.verb),
+        stream: row.stream,
+        proof: row.proof,
+    })
+}
+
+/// Writes the colon before a known verb as it is meant, should it have come escaped.
+fn with_plain_colon<'p>(path: Cow<'p, str>, verb: Option<&str>) -> Cow<'p, str> {
+    let Some(verb) = verb else { return path };
+    match path.strip_suffix(verb) {
+        Some(stem) if !stem.ends_with(':') => {
+            format!("{}:{verb}", &stem[..stem.len() - "%3A".len()]).into()
+        }
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The patterns in the table of routes.
+//!
+//! A pattern is segments of literal text, `{model}` for the name of a model, `{id}` for any one
+//! segment, `{v}` for a version, and `{**}` for all that follows, or nothing. It may end in
+//! `:verb`; the verb is compared first, since it tells most rows apart.
+
+use super::mount::is_version;
+use super::path;
+
+/// The longest name taken for a model's; real ones stay below 64.
+const MODEL_MAX: usize = 128;
+
+/// A pattern of the table.
+#[derive(Clone, Copy)]
+pub(super) struct Pattern {
+    stem: &'static str,
+    verb: Option<&'static str>,
+}
+
+impl Pattern {
+    /// Splits a pattern at its colon.
+    pub(super) const fn new(text: &'static str) -> Pattern {
+        let mut at = 0;
+        while at < text.len() {
+            if text.as_bytes()[at] == b':' {
+                let (stem, verb) = text.split_at(at);
+                return Pattern { stem, verb: Some(verb.split_at(1).1) };
+            }
+            at += 1;
+        }
+        Pattern { stem: text, verb: None }
+    }
+
+    /// Whether the pattern takes every tail there is.
+    pub(super) fn is_anything(self) -> bool {
+        self.stem == "{**}"
+    }
+
+    /// Compares the pattern with a tail.
+    pub(super) fn fits<'t>(self, tail: &Tail<'t>) -> Option<Found<'t>> {
+        match self.verb {
+            Some(verb) if tail.verb == Some(verb) => {
+                Some(Found { model: fit(self.stem, tail.stem)?, verb: Some(verb) })
+            }
+            Some(_) => None,
+            None => Some(Found { model: fit(self.stem, tail.whole)?, verb: None }),
+        }
+    }
+}
+
+/// What follows the mount in a path, split once for all patterns.
+#[derive(Clone, Copy)]
+pub(super) struct Tail<'t> {
+    whole: &'t str,
+    stem: &'t str,
+    verb: Option<&'t str>,
+}
+
+impl<'t> Tail<'t> {
+    pub(super) fn new(whole: &'t str) -> Tail<'t> {
+        let (stem, verb) = path::split_verb(whole);
+        Tail { whole, stem, verb }
+    }
+}
+
+/// What a pattern found in a tail.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'t> {
+    pub(super) model: Option<&'t str>,
+    pub(super) verb: Option<&'static str>,
+}
+
+/// Whether `text` has the segments of `pattern`; the model is `Some(None)` where none is named.
+#[expect(clippy::option_option, reason = "no match, and a match without a model")]
+pub(super) fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
+    let mut model = None;
+    let mut segments = text.split('/');
+    for piece in pattern.split('/') {
+        if piece == "{**}" {
+            return Some(model);
+        }
+        let segment = segments.next()?;
+        let fits = match piece {
+            "{model}" => {
+                model = Some(segment);
+                is_model_name(segment)
+            }
+            "{id}" => !segment.is_empty() && !segment.contains(':'),
+            "{v}" => is_version(segment),
+            literal => segment == literal,
+        };
+        if !fits {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(model)
+}
+
+/// Whether a segment is the plain name of a model: nothing to decode, nothing to misread.
+pub(super) fn is_model_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    name.len() <= MODEL_MAX
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_take_what_they_say() {
+        let cases = [
+            ("models", "models", Some(None)),
+            ("models", "models/", None),
+            ("models", "model", None),
+            ("models/{model}", "models/m-1.5_x", Some(Some("m-1.5_x"))),
+            ("models/{model}", "models/m:v", None),
+            ("models/{model}", "models/.m", None),
+            ("models/{model}", "models/m%20x", None),
+            ("models/{model}", "models", None),
+            ("files/{id}", "files/a%20b", Some(None)),
+            ("files/{id}", "files/a:b", None),
+            ("files/{id}", "files/", None),
+            ("x/{**}", "x", Some(None)),
+            ("x/{**}", "x/y:z/", Some(None)),
+            ("x/{**}", "xy", None),
+            ("{v}/x", "v1alpha/x", Some(None)),
+            ("{v}/x", "v2/x", None),
+            ("{**}", "", Some(None)),
+        ];
+        for (pattern, text, expected) in cases {
+            assert_eq!(fit(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_name_too_long_for_a_model_is_none() {
+        assert!(is_model_name(&"m".repeat(MODEL_MAX)));
+        assert!(!is_model_name(&"m".repeat(MODEL_MAX + 1)));
+    }
+}
