@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The pool: many people's keys, and which of them serves a call now.
+//!
+//! No I/O, no clock, no randomness, no globals: time, a seed and Google's answers come in as
+//! arguments; what to send, store or wait for comes out. [`Pool`] is the whole of it; its docs
+//! give the order in which its methods are called.
+//!
+//! - [`call`]: an exchange's terms, from the call to its end;
+//! - [`verdict`]: what an answer of Google's says, in one table;
+//! - [`limits`]: what a contributor allows;
+//! - [`event`]: what the pool wants stored, probed or shouted;
+//! - [`record`]: what the pool tells of itself.
+
+mod assoc;
+mod budget;
+pub mod call;
+mod config;
+pub mod event;
+mod id;
+mod key;
+pub mod limits;
+mod pool;
+pub mod record;
+mod rest;
+mod ring;
+mod time;
+pub mod verdict;
+mod wire;
+
+pub use call::{
+    After, Attempt, Call, End, Ending, Exchange, Outcome, Refusal, SourceBlock, Step, Way, Whose,
+};
+pub use config::Config;
+pub use event::{Alarm, Event};
+pub use id::{KeyId, Slot, Tombstone};
+pub use key::{Reason, State, Usage};
+pub use limits::{Limits, LimitsPatch, LimitsRefused};
+pub use pool::{Changed, Pool, Why, Withdrawal};
+pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Summary};
+pub use rest::{Cause, CooldownRecord, Scope, family_name};
+pub use time::{Mono, Now, Wall};
+pub use verdict::Verdict;

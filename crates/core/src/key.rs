@@ -1,0 +1,288 @@
+//! One key of the pool: its state, limits, rests and counts.
+
+use std::time::Duration;
+
+use crate::{
+    id::KeyId,
+    limits::Limits,
+    rest::{Cause, Reach, Rest},
+    time::{Mono, Wall},
+    wire::Family,
+};
+
+/// A key and everything known of it.
+#[derive(Debug)]
+pub(crate) struct Key<S> {
+    pub(crate) id: KeyId,
+    pub(crate) secret: S,
+    pub(crate) limits: Limits,
+    pub(crate) state: State,
+    /// Held back by the everyone-at-once guard: chosen only when nobody else can serve.
+    pub(crate) suspect: Option<Reason>,
+    pub(crate) added: Wall,
+    pub(crate) rests: Vec<Rest>,
+    /// Prompts larger than this many tokens do not fit this lane's minute.
+    pub(crate) bounds: Vec<Bound>,
+    pub(crate) usage: Usage,
+    /// Calls lent since the day began, and when it ends.
+    pub(crate) lent_today: u32,
+    pub(crate) day_end: Mono,
+    /// Attempts under way whose head is not there yet.
+    pub(crate) leases: u32,
+    pub(crate) probe: Probe,
+    /// Which events are waiting to be taken.
+    pub(crate) dirty: u8,
+    pub(crate) used: bool,
+    pub(crate) class: Class,
+}
+
+impl<S> Key<S> {
+    pub(crate) fn new(id: KeyId, secret: S, limits: Limits, added: Wall) -> Self {
+        Key {
+            id,
+            secret,
+            limits,
+            state: State::Active,
+            suspect: None,
+            added,
+            rests: Vec::new(),
+            bounds: Vec::new(),
+            usage: Usage::default(),
+            lent_today: 0,
+            day_end: Mono(0),
+            leases: 0,
+            probe: Probe { failures: 0, asked: None, at: Mono::NEVER },
+            dirty: 0,
+            used: false,
+            class: Class::Nothing,
+        }
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.state == State::Active
+    }
+
+    /// The rest that keeps the key from this lane now, the longest if there are several.
+    pub(crate) fn rest(&self, lane: u16, family: Family, now: Mono) -> Option<&Rest> {
+        let covers = |rest: &&Rest| match rest.reach {
+            Reach::Lane(at) => at == lane,
+            Reach::Family(at) => at == family,
+            Reach::Everything => true,
+        };
+        self.rests.iter().filter(covers).filter(|rest| rest.until > now).max_by_key(|r| r.until)
+    }
+
+    /// Whether the key itself could serve this lane now, whoever asks.
+    pub(crate) fn can_serve(&self, lane: u16, family: Family, now: Mono) -> bool {
+        self.is_active() && self.rest(lane, family, now).is_none()
+    }
+
+    /// Whether today's loan is used up.
+    pub(crate) fn lent_out(&self, now: Mono) -> bool {
+        let limit = self.limits.lend_per_day;
+        limit.is_some_and(|limit| limit == 0 || (now < self.day_end && self.lent_today >= limit))
+    }
+
+    /// Whether a prompt of this size fits the key's minute, as far as is known.
+    pub(crate) fn fits(&self, lane: u16, tokens: u32, now: Mono) -> bool {
+        let too_small = |bound: &Bound| {
+            bound.lane == lane && bound.until > now && u64::from(tokens) >= bound.tokens
+        };
+        !self.bounds.iter().any(too_small)
+    }
+
+    pub(crate) fn learn_bound(&mut self, lane: u16, tokens: u64, now: Mono) {
+        self.bounds.retain(|bound| bound.lane != lane && bound.until > now);
+        self.bounds.push(Bound { lane, tokens, until: now + BOUND_FOR });
+    }
+
+    /// The class in the census.
+    pub(crate) fn class_at(&self, now: Mono) -> Class {
+        match &self.state {
+            State::Disabled { .. } => Class::Disabled,
+            State::Active if self.limits.paused => Class::Paused,
+            State::Active if self.suspect.is_some() => Class::Held,
+            State::Active if self.rests_whole(now) => Class::Resting,
+            State::Active => Class::Serving,
+        }
+    }
+
+    fn rests_whole(&self, now: Mono) -> bool {
+        self.rests.iter().any(|rest| rest.reach == Reach::Everything && rest.until > now)
+    }
+
+    /// Forgets rests of one cause, so that the key may serve at once.
+    pub(crate) fn lift(&mut self, lifted: impl Fn(&Rest) -> bool) {
+        self.rests.retain(|rest| !lifted(rest));
+    }
+
+    /// Forgets how often an unnamed quota was met here: it serves again.
+    pub(crate) fn settle(&mut self, lane: u16) {
+        if !self.rests.is_empty() {
+            self.lift(|rest| rest.reach == Reach::Lane(lane) && rest.cause == Cause::Unnamed);
+        }
+    }
+}
+
+/// A learned size bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    lane: u16,
+    tokens: u64,
+    until: Mono,
+}
+
+/// The life of a key in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// In service, though it may rest for some models.
+    Active,
+    /// Out until its bearer, or a probe, proves it again.
+    Disabled {
+        /// Why.
+        reason: Reason,
+        /// Since when.
+        since: Wall,
+    },
+}
+
+/// Why a key is out, or may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Google does not know the key: invalid, expired or deleted.
+    Invalid,
+    /// The key's project is suspended.
+    Suspended,
+    /// Google refused the key as a credential.
+    Unauthenticated,
+    /// Google holds the key for leaked.
+    Leaked,
+    /// The key's project has been denied access.
+    Denied,
+    /// The Gemini API is not enabled in the key's project.
+    ServiceDisabled,
+    /// The key's restrictions shut the pool out.
+    Blocked,
+    /// The key's project is unusable.
+    Project,
+}
+
+impl Reason {
+    /// The name that the store keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Invalid => "invalid",
+            Reason::Suspended => "suspended",
+            Reason::Unauthenticated => "unauthenticated",
+            Reason::Leaked => "leaked",
+            Reason::Denied => "denied",
+            Reason::ServiceDisabled => "service-disabled",
+            Reason::Blocked => "blocked",
+            Reason::Project => "project",
+        }
+    }
+
+    /// Reads a stored name.
+    pub fn parse(name: &str) -> Option<Reason> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// In a contributor's words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::Invalid => "Google says that the key is invalid, expired or deleted",
+            Reason::Suspended => "Google has suspended the key's project",
+            Reason::Unauthenticated => "Google refuses the key as a credential",
+            Reason::Leaked => "Google holds the key for leaked",
+            Reason::Denied => "Google has denied the key's project access",
+            Reason::ServiceDisabled => "the Gemini API is not enabled in the key's project",
+            Reason::Blocked => "the key's restrictions do not admit calls from here",
+            Reason::Project => "the key's project is disabled or has no billing",
+        }
+    }
+
+    /// Whether asking Google about the key again could only do harm.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Reason::Leaked | Reason::Suspended)
+    }
+
+    const ALL: [Reason; 8] = [
+        Reason::Invalid,
+        Reason::Suspended,
+        Reason::Unauthenticated,
+        Reason::Leaked,
+        Reason::Denied,
+        Reason::ServiceDisabled,
+        Reason::Blocked,
+        Reason::Project,
+    ];
+}
+
+/// Where the census counts a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Not counted yet.
+    Nothing,
+    Serving,
+    Resting,
+    Held,
+    Paused,
+    Disabled,
+}
+
+/// How far the probing of a key is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    /// Probes in a row that found the key dead, or found nothing out.
+    pub(crate) failures: u8,
+    /// The doubt that the probe under way is to settle; a dead key's reason otherwise.
+    pub(crate) asked: Option<Reason>,
+    /// When the next probe is due, or the one under way given up.
+    pub(crate) at: Mono,
+}
+
+/// What a key gave and took, counted since it joined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The bearer's calls served with the own key.
+    pub own_calls: u64,
+    /// Tokens of those.
+    pub own_tokens: u64,
+    /// Others' calls served with this key.
+    pub lent_calls: u64,
+    /// Tokens of those.
+    pub lent_tokens: u64,
+    /// The bearer's calls served with others' keys.
+    pub borrowed_calls: u64,
+    /// Tokens of those.
+    pub borrowed_tokens: u64,
+    /// Calls lent on the day that ends at `day_end`.
+    pub lent_today: u32,
+    /// When that day ends.
+    pub day_end: Wall,
+}
+
+/// Google raises limits now and then; a learned bound is asked again after a day.
+const BOUND_FOR: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_what_they_wrote() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.name()), Some(reason));
+        }
+        assert_eq!(Reason::parse("none"), None);
+    }
+
+    #[test]
+    fn a_learned_bound_holds_for_its_lane_and_its_day() {
+        let mut key = Key::new(KeyId([1; 16]), (), Limits::default(), Wall(0));
+        key.learn_bound(3, 200, Mono(0));
+        assert!(key.fits(3, 199, Mono(1)) && !key.fits(3, 200, Mono(1)));
+        assert!(key.fits(4, 9_999, Mono(1)));
+        assert!(key.fits(3, 9_999, Mono(0) + BOUND_FOR));
+    }
+}

@@ -1,0 +1,125 @@
+//! What the pool tells of itself: to the store, to a contributor, to the public.
+
+use crate::{
+    id::KeyId,
+    key::{State, Usage},
+    limits::Limits,
+    rest::CooldownRecord,
+    time::Wall,
+    wire::{Family, Metered},
+};
+
+/// A key as the store keeps it; its secret goes beside it, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its id.
+    pub id: KeyId,
+    /// When it joined.
+    pub added: Wall,
+    /// What its contributor allows.
+    pub limits: Limits,
+    /// In service or not.
+    pub state: State,
+    /// Cooldowns longer than a minute.
+    pub cooldowns: Vec<CooldownRecord>,
+    /// What it gave and took.
+    pub usage: Usage,
+}
+
+/// What a contributor reads about the own key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The key's id.
+    pub id: KeyId,
+    /// One word: `active`, `resting`, `held`, `paused` or `disabled`.
+    pub state: &'static str,
+    /// Why, in a sentence; empty when there is nothing to explain.
+    pub why: &'static str,
+    /// Since when, where that is known.
+    pub since: Option<Wall>,
+    /// When it joined.
+    pub added: Wall,
+    /// What rests, soonest end first.
+    pub cooldowns: Vec<MeCooldown>,
+    /// What it gave and took.
+    pub usage: Usage,
+    /// What its contributor allows.
+    pub limits: Limits,
+}
+
+/// One cooldown in a contributor's view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeCooldown {
+    /// The model, if it is about one.
+    pub model: Option<Box<str>>,
+    /// The kind of method, if it is about one.
+    pub family: Option<Family>,
+    /// Metered features, if it is about some.
+    pub metered: Metered,
+    /// Why, in a sentence.
+    pub why: &'static str,
+    /// Until when.
+    pub until: Wall,
+}
+
+/// The public summary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Keys by state.
+    pub keys: Census,
+    /// Models that were served since the start, by name.
+    pub models: Vec<Box<str>>,
+    /// Attempts of the last hour, by verdict.
+    pub last_hour: Vec<(&'static str, u64)>,
+}
+
+/// Keys by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// In service; some models may rest.
+    pub serving: u32,
+    /// Resting for every model.
+    pub resting: u32,
+    /// Held back while everyone fails at once.
+    pub held: u32,
+    /// Paused by their contributors.
+    pub paused: u32,
+    /// Out until proven again.
+    pub disabled: u32,
+}
+
+/// Counters for an operator's metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Keys by state.
+    pub keys: Census,
+    /// Exchanges begun.
+    pub exchanges: u64,
+    /// Exchanges under way.
+    pub under_way: u64,
+    /// Attempts by verdict, since the start.
+    pub verdicts: Vec<(&'static str, u64)>,
+    /// Exchanges refused here, by why.
+    pub refusals: Vec<(&'static str, u64)>,
+    /// Cooldowns begun, by cause.
+    pub cooldowns: Vec<(&'static str, u64)>,
+    /// Per lane: model, family, keys that can be lent there now.
+    pub lanes: Vec<LaneGauge>,
+    /// Conversations that went on with the key of their last turn.
+    pub kept_conversations: u64,
+    /// Keys that rest at least on one lane are not counted apart: see `lanes`.
+    pub tombstones: u64,
+}
+
+/// One lane's gauge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneGauge {
+    /// The model; empty where the method has none, `*` where lanes ran out.
+    pub model: Box<str>,
+    /// The kind of method.
+    pub family: Family,
+    /// Metered features.
+    pub metered: Metered,
+    /// Keys that can be lent here now.
+    pub ready: u32,
+}
