@@ -1,0 +1,121 @@
+//! The statements, written once for every engine of SQLite's kind.
+//!
+//! Rule: each is right by itself, without reading before writing, so that an engine without
+//! interactive transactions (D1 has batches only) can run the same ones in the same order.
+//! Parameters are numbered; what they are is said at each.
+
+/// Adds a key. 1 id, 2 sealed, 3 joined_at, 4 state, 5 reason, 6 changed_at, 7 paused, 8 borrow,
+/// 9 lend_per_day, 10 lend_models, 11 tombstone. Changes no row if the key is there or withdrawn.
+pub const INSERT_KEY: &str = "INSERT INTO keys (id, sealed, joined_at, state, reason, changed_at,
+        paused, borrow, lend_per_day, lend_models)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+    WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?11)
+    ON CONFLICT (id) DO NOTHING";
+
+/// Whether there is a tombstone: one row or none. 1 tombstone.
+pub const FIND_TOMBSTONE: &str = "SELECT 1 FROM tombstones WHERE id = ?1";
+
+/// Sets a key's state. 1 id, 2 state, 3 reason, 4 at.
+pub const SET_STATE: &str =
+    "UPDATE keys SET state = ?2, reason = ?3, changed_at = ?4 WHERE id = ?1";
+
+/// Sets what a contributor allows. 1 id, 2 paused, 3 borrow, 4 lend_per_day, 5 lend_models.
+pub const SET_LIMITS: &str = "UPDATE keys SET paused = ?2, borrow = ?3, lend_per_day = ?4,
+        lend_models = ?5
+    WHERE id = ?1";
+
+/// Puts one rest, if its key is there. 1 key, 2 model, 3 family, 4 until, 5 why.
+pub const PUT_COOLDOWN: &str = "INSERT INTO cooldowns (key_id, model, family, until, why)
+    SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+    ON CONFLICT (key_id, model, family) DO UPDATE SET until = excluded.until, why = excluded.why";
+
+/// Forgets rests that are over. 1 now.
+pub const PRUNE_COOLDOWNS: &str = "DELETE FROM cooldowns WHERE until <= ?1";
+
+/// Adds to one key's use, if it is there. 1 key, 2 day, 3 model, 4 lent calls, 5 lent tokens,
+/// 6 borrowed calls, 7 borrowed tokens, 8 [`LARGEST`].
+pub const ADD_USAGE: &str = "INSERT INTO usage (key_id, day, model,
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+    ON CONFLICT (key_id, day, model) DO UPDATE SET
+        lent_calls = min(?8, lent_calls + excluded.lent_calls),
+        lent_tokens = min(?8, lent_tokens + excluded.lent_tokens),
+        borrowed_calls = min(?8, borrowed_calls + excluded.borrowed_calls),
+        borrowed_tokens = min(?8, borrowed_tokens + excluded.borrowed_tokens)";
+
+/// Leaves a tombstone, if the key is there: before [`ERASE_KEY`]. 1 key, 2 tombstone, 3 at.
+pub const BURY: &str = "INSERT INTO tombstones (id, at)
+    SELECT ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+    ON CONFLICT (id) DO NOTHING";
+
+/// Erases a key, its use and its rests. 1 key.
+pub const ERASE_KEY: &str = "DELETE FROM keys WHERE id = ?1";
+
+/// Takes a tombstone away. 1 tombstone.
+pub const LIFT: &str = "DELETE FROM tombstones WHERE id = ?1";
+
+/// Erases keys disabled too long ago and names them. 1 before, 2 how many at most.
+pub const SWEEP_KEYS: &str = "DELETE FROM keys WHERE id IN (
+        SELECT id FROM keys WHERE state = 'disabled' AND changed_at < ?1
+        ORDER BY changed_at LIMIT ?2)
+    RETURNING id";
+
+/// Sums up old days in day 0: before [`DROP_DAYS`], in one transaction. 1 first day that is kept,
+/// 2 [`LARGEST`].
+pub const SUM_DAYS: &str = "INSERT INTO usage (key_id, day, model,
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens)
+    SELECT key_id, 0, model, min(?2, sum(lent_calls)), min(?2, sum(lent_tokens)),
+        min(?2, sum(borrowed_calls)), min(?2, sum(borrowed_tokens))
+    FROM usage WHERE day > 0 AND day < ?1 GROUP BY key_id, model
+    ON CONFLICT (key_id, day, model) DO UPDATE SET
+        lent_calls = min(?2, lent_calls + excluded.lent_calls),
+        lent_tokens = min(?2, lent_tokens + excluded.lent_tokens),
+        borrowed_calls = min(?2, borrowed_calls + excluded.borrowed_calls),
+        borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens)";
+
+/// Drops the days that were summed up. 1 first day that is kept.
+pub const DROP_DAYS: &str = "DELETE FROM usage WHERE day > 0 AND day < ?1";
+
+/// All keys.
+pub const ALL_KEYS: &str = "SELECT id, sealed, joined_at, state, reason, changed_at,
+        paused, borrow, lend_per_day, lend_models
+    FROM keys ORDER BY id";
+
+/// All rests.
+pub const ALL_COOLDOWNS: &str = "SELECT key_id, model, family, until, why
+    FROM cooldowns ORDER BY key_id, model, family";
+
+/// Use by days. 1 first day.
+pub const USAGE_SINCE: &str = "SELECT key_id, day, model,
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens
+    FROM usage WHERE day >= ?1 ORDER BY key_id, day, model";
+
+/// Use of each key in all. 1 [`LARGEST`].
+pub const USAGE_TOTALS: &str = "SELECT key_id, min(?1, sum(lent_calls)), min(?1, sum(lent_tokens)),
+        min(?1, sum(borrowed_calls)), min(?1, sum(borrowed_tokens))
+    FROM usage GROUP BY key_id ORDER BY key_id";
+
+/// All tombstones.
+pub const ALL_TOMBSTONES: &str = "SELECT id, at FROM tombstones ORDER BY id";
+
+/// The vault's check value: one row or none.
+pub const READ_CHECK: &str = "SELECT value FROM meta WHERE name = 'vault_check'";
+
+/// Sets the vault's check value. 1 value.
+pub const WRITE_CHECK: &str = "INSERT INTO meta (name, value) VALUES ('vault_check', ?1)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Seals a row anew, under another id. 1 former id, 2 id, 3 sealed.
+pub const RESEAL: &str = "UPDATE keys SET id = ?2, sealed = ?3 WHERE id = ?1";
+
+/// Counters stop here: the largest whole number that D1 hands over without losing digits. Sums of
+/// a thousand such counters still fit 64 bits, so that no addition overflows.
+pub const LARGEST: u64 = (1 << 53) - 1;
+
+/// Keys erased by one sweep: some milliseconds of work, so that others are not kept waiting.
+pub const SWEEP_KEYS_AT_MOST: u32 = 500;
+
+/// How a state is spelled.
+pub const ACTIVE: &str = "active";
+/// How a state is spelled.
+pub const DISABLED: &str = "disabled";

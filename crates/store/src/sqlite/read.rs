@@ -1,0 +1,89 @@
+//! The reading statements: everything, once, at start.
+
+use potluck_vault::Sealed;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Params, Row};
+
+use crate::rows::{
+    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Tombstone, Usage, UsageTotal,
+};
+use crate::sql;
+
+pub(super) fn snapshot(conn: &Connection, since_day: u32) -> rusqlite::Result<Snapshot> {
+    Ok(Snapshot {
+        keys: all(conn, sql::ALL_KEYS, [], key)?,
+        cooldowns: all(conn, sql::ALL_COOLDOWNS, [], cooldown)?,
+        usage: all(conn, sql::USAGE_SINCE, [since_day.max(1)], usage)?,
+        totals: all(conn, sql::USAGE_TOTALS, [sql::LARGEST as i64], |row| {
+            Ok((row.get(0)?, amount(row, 1)?))
+        })?,
+        tombstones: all(conn, sql::ALL_TOMBSTONES, [], |row| {
+            Ok(Tombstone { id: row.get(0)?, at: row.get(1)? })
+        })?,
+    })
+}
+
+/// Ids and seals of all keys.
+pub(super) fn seals(conn: &Connection) -> rusqlite::Result<Vec<(RowId, Sealed)>> {
+    all(conn, sql::ALL_KEYS, [], |row| Ok((row.get(0)?, sealed(row, 1)?)))
+}
+
+fn all<T>(
+    conn: &Connection,
+    statement: &str,
+    values: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    conn.prepare(statement)?.query_map(values, read)?.collect()
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
+    Ok(KeyRow {
+        id: row.get(0)?,
+        sealed: sealed(row, 1)?,
+        joined_at: row.get(2)?,
+        state: state(row)?,
+        changed_at: row.get(5)?,
+        limits: Limits {
+            paused: row.get(6)?,
+            borrow: row.get(7)?,
+            lend_per_day: row.get(8)?,
+            lend_models: row.get::<_, Option<String>>(9)?.as_deref().map(Limits::split_models),
+        },
+    })
+}
+
+fn sealed(row: &Row<'_>, column: usize) -> rusqlite::Result<Sealed> {
+    Ok(Sealed::from_bytes(row.get::<_, Vec<u8>>(column)?))
+}
+
+fn state(row: &Row<'_>) -> rusqlite::Result<KeyState> {
+    match row.get_ref(3)?.as_str()? {
+        sql::ACTIVE => Ok(KeyState::Active),
+        sql::DISABLED => Ok(KeyState::Disabled { reason: row.get(4)? }),
+        _ => Err(rusqlite::Error::InvalidColumnType(3, "state".to_owned(), Type::Text)),
+    }
+}
+
+fn cooldown(row: &Row<'_>) -> rusqlite::Result<Cooldown> {
+    Ok(Cooldown {
+        key: row.get(0)?,
+        model: row.get(1)?,
+        family: row.get(2)?,
+        until: row.get(3)?,
+        why: row.get(4)?,
+    })
+}
+
+fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
+    Ok(Usage { key: row.get(0)?, day: row.get(1)?, model: row.get(2)?, amount: amount(row, 3)? })
+}
+
+fn amount(row: &Row<'_>, first: usize) -> rusqlite::Result<UsageTotal> {
+    Ok(UsageTotal {
+        lent_calls: row.get::<_, i64>(first)?.max(0) as u64,
+        lent_tokens: row.get::<_, i64>(first + 1)?.max(0) as u64,
+        borrowed_calls: row.get::<_, i64>(first + 2)?.max(0) as u64,
+        borrowed_tokens: row.get::<_, i64>(first + 3)?.max(0) as u64,
+    })
+}

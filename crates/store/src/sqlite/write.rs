@@ -1,0 +1,127 @@
+//! The writing statements, each bound to the data it is for.
+
+use rusqlite::{Connection, ToSql, params};
+
+use crate::rows::{Cooldown, KeyRow, KeyState, Limits, RowId, Sweep, Swept, Tombstone, Usage};
+use crate::{Inserted, sql};
+
+pub(super) fn insert(
+    conn: &Connection,
+    row: &KeyRow,
+    tombstone: &RowId,
+) -> rusqlite::Result<Inserted> {
+    let (state, reason) = spelled(&row.state);
+    let limits = &row.limits;
+    let added = conn.prepare_cached(sql::INSERT_KEY)?.execute(params![
+        row.id,
+        row.sealed.as_bytes(),
+        row.joined_at,
+        state,
+        reason,
+        row.changed_at,
+        limits.paused,
+        limits.borrow,
+        limits.lend_per_day,
+        models(limits)?,
+        tombstone,
+    ])?;
+    if added > 0 {
+        Ok(Inserted::Stored)
+    } else if conn.prepare_cached(sql::FIND_TOMBSTONE)?.exists([tombstone])? {
+        Ok(Inserted::Withdrawn)
+    } else {
+        Ok(Inserted::Already)
+    }
+}
+
+pub(super) fn set_state(
+    conn: &Connection,
+    id: &RowId,
+    state: &KeyState,
+    at: i64,
+) -> rusqlite::Result<bool> {
+    let (state, reason) = spelled(state);
+    changes(conn, sql::SET_STATE, &[id, &state, &reason, &at])
+}
+
+pub(super) fn set_limits(conn: &Connection, id: &RowId, limits: &Limits) -> rusqlite::Result<bool> {
+    let Limits { paused, borrow, lend_per_day, .. } = limits;
+    changes(conn, sql::SET_LIMITS, &[id, paused, borrow, lend_per_day, &models(limits)?])
+}
+
+pub(super) fn put_cooldowns(
+    conn: &Connection,
+    cooldowns: &[Cooldown],
+    now: i64,
+) -> rusqlite::Result<()> {
+    let mut put = conn.prepare_cached(sql::PUT_COOLDOWN)?;
+    for Cooldown { key, model, family, until, why } in cooldowns {
+        put.execute(params![key, model, family, until, why])?;
+    }
+    conn.prepare_cached(sql::PRUNE_COOLDOWNS)?.execute([now])?;
+    Ok(())
+}
+
+pub(super) fn add_usage(conn: &Connection, usage: &[Usage]) -> rusqlite::Result<()> {
+    let mut add = conn.prepare_cached(sql::ADD_USAGE)?;
+    for Usage { key, day, model, amount } in usage {
+        add.execute(params![
+            key,
+            day,
+            model,
+            bounded(amount.lent_calls),
+            bounded(amount.lent_tokens),
+            bounded(amount.borrowed_calls),
+            bounded(amount.borrowed_tokens),
+            bounded(sql::LARGEST),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn withdraw(
+    conn: &Connection,
+    id: &RowId,
+    tombstone: &Tombstone,
+) -> rusqlite::Result<bool> {
+    changes(conn, sql::BURY, &[id, &tombstone.id, &tombstone.at])?;
+    changes(conn, sql::ERASE_KEY, &[id])
+}
+
+pub(super) fn lift(conn: &Connection, tombstone: &RowId) -> rusqlite::Result<bool> {
+    changes(conn, sql::LIFT, &[tombstone])
+}
+
+pub(super) fn sweep(conn: &Connection, sweep: Sweep) -> rusqlite::Result<Swept> {
+    changes(conn, sql::SUM_DAYS, &[&sweep.days_before, &bounded(sql::LARGEST)])?;
+    changes(conn, sql::DROP_DAYS, &[&sweep.days_before])?;
+    let at_most = sql::SWEEP_KEYS_AT_MOST;
+    let erased = conn
+        .prepare_cached(sql::SWEEP_KEYS)?
+        .query_map(params![sweep.disabled_before, at_most], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<RowId>>>()?;
+    let more = erased.len() == at_most as usize;
+    Ok(Swept { erased, more })
+}
+
+fn changes(conn: &Connection, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<bool> {
+    Ok(conn.prepare_cached(statement)?.execute(values)? > 0)
+}
+
+fn spelled(state: &KeyState) -> (&'static str, Option<&str>) {
+    match state {
+        KeyState::Active => (sql::ACTIVE, None),
+        KeyState::Disabled { reason } => (sql::DISABLED, Some(reason)),
+    }
+}
+
+fn models(limits: &Limits) -> rusqlite::Result<Option<String>> {
+    let Some(models) = &limits.lend_models else { return Ok(None) };
+    let refused = || rusqlite::Error::ToSqlConversionFailure("a model's name breaks a line".into());
+    Limits::join_models(models).map(Some).ok_or_else(refused)
+}
+
+/// As a whole number that every engine keeps; see [`sql::LARGEST`].
+fn bounded(count: u64) -> i64 {
+    count.min(sql::LARGEST) as i64
+}
