@@ -38,6 +38,12 @@ enum Task {
         /// Sets of xtask/needs.toml, such as python.pinned; all when none is given
         sets: Vec<String>,
     },
+    /// Run the suites of real clients alone
+    Clients {
+        /// Those whose name holds this text, such as openai or python.latest
+        #[arg(default_value = "")]
+        filter: String,
+    },
     /// Measure Potluck beside nginx and HAProxy
     Bench(bench::Options),
 }
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run_steps(&options),
         Task::Tidy => tidy::run(),
         Task::Needs { sets } => needs::run_all(&sets),
+        Task::Clients { filter } => clients::run_some(&filter, &mut test::Tally::default()),
         Task::Bench(options) => bench::run(&options),
     };
     match done {

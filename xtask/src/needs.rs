@@ -43,6 +43,19 @@ pub fn install(set: &str) -> Result {
     }
 }
 
+/// The version of a package that a set holds; Debian's is whatever Debian has.
+pub fn version(set: &str, package: &str) -> Result<String> {
+    let table = table()?;
+    let (kind, name) = set.split_once('.').unwrap_or((set, ""));
+    let sets = if kind == "python" { &table.python } else { &table.node };
+    let version = sets.get(name).and_then(|versions| versions.get(package));
+    match version {
+        Some(version) => Ok(version.clone()),
+        None if kind == "debian" => Ok("of the system".to_owned()),
+        None => Err(format!("xtask/needs.toml: {set} has no {package}")),
+    }
+}
+
 /// `cargo xtask needs`: installs the sets and tells which cannot be had.
 pub fn run_all(sets: &[String]) -> Result {
     let table = table()?;

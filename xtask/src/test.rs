@@ -28,17 +28,18 @@ struct Step {
 }
 
 /// What a step counted. A step that counts nothing counts as one.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub struct Tally {
     pub passed: usize,
     pub failed: usize,
+    /// Parts that could not run, and why.
+    pub missing: Vec<String>,
 }
 
 impl Tally {
-    /// Adds what another counted.
-    pub fn add(&mut self, other: Tally) {
-        self.passed += other.passed;
-        self.failed += other.failed;
+    fn add(&mut self, passed: usize, failed: usize) {
+        self.passed += passed;
+        self.failed += failed;
     }
 }
 
@@ -123,8 +124,11 @@ fn conclude(ran: &[Ran]) -> Result {
             Ending::NotRun(why) => format!("not run: {why}"),
         };
         println!("  {:9} {:>6.1} s  {verdict}", step.name, took.as_secs_f64());
-        total.add(*tally);
-        total.failed += usize::from(ci && matches!(ending, Ending::NotRun(_)));
+        for missing in &tally.missing {
+            println!("  {:9} {:>8}  not run: {missing}", "", "");
+        }
+        let not_run = tally.missing.len() + usize::from(matches!(ending, Ending::NotRun(_)));
+        total.add(tally.passed, tally.failed + if ci { not_run } else { 0 });
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 { Ok(()) } else { Err("not everything passed".to_owned()) }
@@ -159,21 +163,24 @@ fn nextest(arguments: &[&str], tally: &mut Tally) -> Result {
     let fixed = ["nextest", "run", "--no-fail-fast", "--no-tests", "pass", "--color", "never"];
     let mut command = cargo();
     needs::with_tools(command.args(fixed).args(arguments));
-    run_reading(&mut command, |line| tally.add(nextest_summary(line)))
+    run_reading(&mut command, |line| {
+        let (passed, failed) = nextest_summary(line);
+        tally.add(passed, failed);
+    })
 }
 
 /// Reads `Summary [ 1.2s] 12 tests run: 11 passed (1 slow), 1 failed, 3 skipped`.
-fn nextest_summary(line: &str) -> Tally {
+fn nextest_summary(line: &str) -> (usize, usize) {
     let Some(counts) = line.trim().strip_prefix("Summary").and_then(|l| l.split_once("run:"))
     else {
-        return Tally::default();
+        return (0, 0);
     };
     let count = |what: &str| {
         let mut parts = counts.1.split(',').map(|part| part.trim().split(' '));
         parts.find_map(|mut p| p.next()?.parse().ok().filter(|_| p.next() == Some(what)))
     };
     let failed = ["failed", "exec failed", "timed"].iter().filter_map(|w| count(w)).sum();
-    Tally { passed: count("passed").unwrap_or(0), failed }
+    (count("passed").unwrap_or(0), failed)
 }
 
 fn doc(_: &mut Tally) -> Result {
@@ -191,9 +198,7 @@ mod tests {
     #[test]
     fn a_summary_is_read_and_other_lines_are_not() {
         let line = "     Summary [   5.1s] 12 tests run: 10 passed (1 slow), 2 failed, 3 skipped";
-        let tally = nextest_summary(line);
-        assert_eq!((tally.passed, tally.failed), (10, 2));
-        let other = nextest_summary("        PASS [   0.2s] potluck tests::passed");
-        assert_eq!((other.passed, other.failed), (0, 0));
+        assert_eq!(nextest_summary(line), (10, 2));
+        assert_eq!(nextest_summary("        PASS [   0.2s] potluck tests::passed"), (0, 0));
     }
 }
