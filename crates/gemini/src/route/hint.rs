@@ -7,8 +7,8 @@ use super::pattern::fit;
 
 const ELSEWHERE: &str = "this proxy speaks the Gemini API: native calls begin with /v1beta/, \
     OpenAI-compatible ones with /v1beta/openai/";
-const MESSAGES: &str = "Anthropic's Messages API is not served: use /v1beta/openai/chat/completions \
-    or /v1beta/models/MODEL:generateContent";
+const MESSAGES: &str = "Anthropic's Messages API is not served: use \
+    /v1beta/openai/chat/completions or /v1beta/models/MODEL:generateContent";
 const RESPONSES: &str = "OpenAI's Responses API is not served: use /v1beta/openai/chat/completions";
 const COMPLETIONS: &str =
     "OpenAI's legacy completions are not served: use /v1beta/openai/chat/completions";

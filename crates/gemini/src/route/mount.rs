@@ -18,7 +18,7 @@ pub(super) const OPENAI: Mount = Mount(1 << 3);
 pub(super) const UPLOAD: Mount = Mount(1 << 4);
 /// `/download/{version}/…`
 pub(super) const DOWNLOAD: Mount = Mount(1 << 5);
-/// `/ws/google.ai.generativelanguage.{version}.…`
+/// `/ws/google.ai.generativelanguage.{version}.GenerativeService.…`
 pub(super) const WS: Mount = Mount(1 << 6);
 /// `/$discovery/…`
 pub(super) const DISCOVERY: Mount = Mount(1 << 7);
@@ -26,9 +26,9 @@ pub(super) const DISCOVERY: Mount = Mount(1 << 7);
 pub(super) const STRAY: Mount = Mount(1 << 8);
 
 /// The versions that have the preview methods.
-pub(super) const BETAS: Mount = V1BETA.or(V1ALPHA);
+pub(super) const BETA: Mount = V1BETA.or(V1ALPHA);
 /// All versions of the native API.
-pub(super) const VERSIONS: Mount = V1.or(BETAS);
+pub(super) const API: Mount = V1.or(BETA);
 
 impl Mount {
     const fn or(self, other: Mount) -> Mount {
@@ -101,8 +101,9 @@ fn after_version(rest: &str) -> Option<&str> {
 /// The gRPC-like method in a socket's path.
 fn socket(rest: &str) -> Option<&str> {
     let name = rest.strip_prefix("google.ai.generativelanguage.")?;
-    let (version, method) = name.split_once('.')?;
-    BETAS.holds(Mount::version(version)?).then_some(method)
+    let (version, name) = name.split_once('.')?;
+    let method = name.strip_prefix("GenerativeService.")?;
+    BETA.holds(Mount::version(version)?).then_some(method)
 }
 
 /// Whether `/v1/{rest}` is what a client of OpenAI's asks.

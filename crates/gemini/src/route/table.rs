@@ -11,75 +11,78 @@ use super::pattern::{self, Pattern};
 use super::{Class, Dialect, Family};
 use crate::params;
 
-use super::mount::{BETAS, DISCOVERY, DOWNLOAD, OPENAI, STRAY, UPLOAD, VERSIONS, WS};
+use super::mount::{API, BETA, DISCOVERY, DOWNLOAD, OPENAI, STRAY, UPLOAD, WS};
 use Class::{Download, Listing, Live, LiveConstrained, LiveMusic, Own, Pooled};
 use Class::{UploadPart, UploadStart};
 use Dialect::{Compat, Interactions, Native};
 use Family::{Answer, CountTokens, Embed, Generate, Models, Other, Predict};
-use On::{Any, Get, Post};
+use Given::{Media, UploadId};
 
 // A table reads in columns.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     // Stateless: served by the pool if the body is plain.
-    row(Post, VERSIONS,  "models/{model}:generateContent",        Pooled,  Native, Generate).proof(),
-    row(Post, VERSIONS,  "models/{model}:streamGenerateContent",  Pooled,  Native, Generate).proof().stream(),
-    row(Post, VERSIONS,  "models/{model}:countTokens",            Pooled,  Native, CountTokens).proof(),
-    row(Post, VERSIONS,  "models/{model}:embedContent",           Pooled,  Native, Embed).proof(),
-    row(Post, VERSIONS,  "models/{model}:batchEmbedContents",     Pooled,  Native, Embed).proof(),
-    row(Post, BETAS,     "models/{model}:generateAnswer",         Pooled,  Native, Answer),
-    row(Post, BETAS,     "models/{model}:predict",                Pooled,  Native, Predict),
-    row(Get,  VERSIONS,  "models",                                Listing, Native, Models).proof(),
-    row(Get,  VERSIONS,  "models/{model}",                        Listing, Native, Models).proof(),
+    post(API,  "models/{model}:generateContent",       Pooled,  Native, Generate).proof(),
+    post(API,  "models/{model}:streamGenerateContent", Pooled,  Native, Generate).proof().stream(),
+    post(API,  "models/{model}:countTokens",           Pooled,  Native, CountTokens).proof(),
+    post(API,  "models/{model}:embedContent",          Pooled,  Native, Embed).proof(),
+    post(API,  "models/{model}:batchEmbedContents",    Pooled,  Native, Embed).proof(),
+    post(BETA, "models/{model}:generateAnswer",        Pooled,  Native, Answer),
+    post(BETA, "models/{model}:predict",               Pooled,  Native, Predict),
+    get(API,   "models",                               Listing, Native, Models).proof(),
+    get(API,   "models/{model}",                       Listing, Native, Models).proof(),
 
     // The same for OpenAI's clients.
-    row(Post, OPENAI,    "chat/completions",                      Pooled,  Compat, Generate).proof(),
-    row(Post, OPENAI,    "embeddings",                            Pooled,  Compat, Embed).proof(),
-    row(Post, OPENAI,    "images/generations",                    Pooled,  Compat, Predict),
-    row(Get,  OPENAI,    "models",                                Listing, Compat, Models).proof(),
-    row(Get,  OPENAI,    "models/{model}",                        Listing, Compat, Models).proof(),
-    row(Get,  OPENAI,    "models/models/{model}",                 Listing, Compat, Models).proof(),
-    row(Any,  OPENAI,    "{**}",                                  Own,     Compat, Other),
+    post(OPENAI, "chat/completions",      Pooled,  Compat, Generate).proof(),
+    post(OPENAI, "embeddings",            Pooled,  Compat, Embed).proof(),
+    post(OPENAI, "images/generations",    Pooled,  Compat, Predict),
+    get(OPENAI,  "models",                Listing, Compat, Models).proof(),
+    get(OPENAI,  "models/{model}",        Listing, Compat, Models).proof(),
+    get(OPENAI,  "models/models/{model}", Listing, Compat, Models).proof(),
+    any(OPENAI,  "{**}",                  Own,     Compat, Other),
 
     // Sockets; the model stands in the first frame.
-    row(Get,  WS,        "GenerativeService.BidiGenerateContent",            Live,            Native, Family::Live),
-    row(Get,  WS,        "GenerativeService.BidiGenerateContentConstrained", LiveConstrained, Native, Family::Live),
-    row(Get,  WS,        "GenerativeService.BidiGenerateMusic",              LiveMusic,       Native, Family::Live),
-    row(Any,  WS,        "{**}",                                             Own,             Native, Other),
+    get(WS, "BidiGenerateContent",            Live,            Native, Family::Live),
+    get(WS, "BidiGenerateContentConstrained", LiveConstrained, Native, Family::Live),
+    get(WS, "BidiGenerateMusic",              LiveMusic,       Native, Family::Live),
+    any(WS, "{**}",                           Own,             Native, Other),
 
     // Own, but the model is worth knowing.
-    row(Post, VERSIONS,  "models/{model}:batchGenerateContent",   Own, Native, Other),
-    row(Post, VERSIONS,  "models/{model}:asyncBatchEmbedContent", Own, Native, Other),
-    row(Post, VERSIONS,  "models/{model}:predictLongRunning",     Own, Native, Other),
+    post(API, "models/{model}:batchGenerateContent",   Own, Native, Other),
+    post(API, "models/{model}:asyncBatchEmbedContent", Own, Native, Other),
+    post(API, "models/{model}:predictLongRunning",     Own, Native, Other),
 
-    // Uploads.
-    row(Any,  UPLOAD,    "environments/{id}/files/{**}",          UploadPart,  Interactions, Other).given(Given::UploadId),
-    row(Any,  UPLOAD,    "{**}",                                  UploadPart,  Native,       Other).given(Given::UploadId),
-    row(Post, UPLOAD,    "files",                                 UploadStart, Native,       Other),
-    row(Post, UPLOAD,    "fileSearchStores/{id}:uploadToFileSearchStore", UploadStart, Native, Other),
-    row(Post, UPLOAD,    "environments/{id}/files/{**}",          UploadStart, Interactions, Other),
-    row(Any,  UPLOAD,    "{**}",                                  Own,         Native,       Other),
+    // Parts of uploads that have begun.
+    any(UPLOAD, "environments/{id}/files/{**}", UploadPart, Interactions, Other).given(UploadId),
+    any(UPLOAD, "{**}",                         UploadPart, Native,       Other).given(UploadId),
+
+    // Starts of uploads.
+    post(UPLOAD, "files",                                         UploadStart, Native,       Other),
+    post(UPLOAD, "fileSearchStores/{id}:uploadToFileSearchStore", UploadStart, Native,       Other),
+    post(UPLOAD, "environments/{id}/files/{**}",                  UploadStart, Interactions, Other),
+    any(UPLOAD,  "{**}",                                          Own,         Native,       Other),
 
     // Downloads, which Google may answer with a redirect.
-    row(Get,  VERSIONS,  "files/{id}:download",                   Download, Native,       Other),
-    row(Get,  VERSIONS,  "files/{id}",                            Download, Native,       Other).given(Given::Media),
-    row(Get,  VERSIONS,  "fileSearchStores/{id}/media/{**}",      Download, Native,       Other),
-    row(Get,  VERSIONS,  "environments/{id}/files/{**}",          Download, Interactions, Other).given(Given::Media),
-    row(Get,  DOWNLOAD,  "{**}",                                  Download, Native,       Other),
-    row(Any,  DOWNLOAD,  "{**}",                                  Own,      Native,       Other),
+    get(API,      "files/{id}:download",              Download, Native,       Other),
+    get(API,      "files/{id}",                       Download, Native,       Other).given(Media),
+    get(API,      "fileSearchStores/{id}/media/{**}", Download, Native,       Other),
+    get(API,      "environments/{id}/files/{**}",     Download, Interactions, Other).given(Media),
+    get(DOWNLOAD, "{**}",                             Download, Native,       Other),
+    any(DOWNLOAD, "{**}",                             Own,      Native,       Other),
 
     // The Interactions API and its siblings, which write their errors in another way.
-    row(Any,  VERSIONS,  "interactions/{**}",                     Own, Interactions, Other),
-    row(Any,  VERSIONS,  "agents/{**}",                           Own, Interactions, Other),
-    row(Any,  VERSIONS,  "credentials/{**}",                      Own, Interactions, Other),
-    row(Any,  VERSIONS,  "environments/{**}",                     Own, Interactions, Other),
-    row(Any,  VERSIONS,  "triggers/{**}",                         Own, Interactions, Other),
-    row(Any,  VERSIONS,  "voices/{**}",                           Own, Interactions, Other),
-    row(Any,  VERSIONS,  "webhooks/{**}",                         Own, Interactions, Other),
+    any(API, "interactions/{**}", Own, Interactions, Other),
+    any(API, "agents/{**}",       Own, Interactions, Other),
+    any(API, "credentials/{**}",  Own, Interactions, Other),
+    any(API, "environments/{**}", Own, Interactions, Other),
+    any(API, "triggers/{**}",     Own, Interactions, Other),
+    any(API, "voices/{**}",       Own, Interactions, Other),
+    any(API, "webhooks/{**}",     Own, Interactions, Other),
 
-    row(Get,  DISCOVERY, "rest",                                  Own, Native, Other),
-    row(Any,  VERSIONS,  "{**}",                                  Own, Native, Other),
-    row(Any,  STRAY,     "{**}",                                  Own, Native, Other),
+    // The rest.
+    get(DISCOVERY, "rest", Own, Native, Other),
+    any(API,       "{**}", Own, Native, Other),
+    any(STRAY,     "{**}", Own, Native, Other),
 ];
 
 /// One line of the table.
@@ -111,20 +114,32 @@ enum Given {
     Media,
 }
 
-const fn row(
-    on: On,
-    mount: Mount,
-    pattern: &'static str,
-    class: Class,
-    dialect: Dialect,
-    family: Family,
-) -> Row {
-    let pattern = Pattern::new(pattern);
-    let given = Given::Nothing;
-    Row { on, mount, pattern, given, class, dialect, family, stream: false, proof: false }
+const fn get(m: Mount, p: &'static str, c: Class, d: Dialect, f: Family) -> Row {
+    Row::new(On::Get, m, p, c, d, f)
+}
+
+const fn post(m: Mount, p: &'static str, c: Class, d: Dialect, f: Family) -> Row {
+    Row::new(On::Post, m, p, c, d, f)
+}
+
+const fn any(m: Mount, p: &'static str, c: Class, d: Dialect, f: Family) -> Row {
+    Row::new(On::Any, m, p, c, d, f)
 }
 
 impl Row {
+    const fn new(
+        on: On,
+        mount: Mount,
+        pattern: &'static str,
+        class: Class,
+        dialect: Dialect,
+        family: Family,
+    ) -> Row {
+        let pattern = Pattern::new(pattern);
+        let given = Given::Nothing;
+        Row { on, mount, pattern, given, class, dialect, family, stream: false, proof: false }
+    }
+
     const fn proof(mut self) -> Row {
         self.proof = true;
         self
