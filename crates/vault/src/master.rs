@@ -148,7 +148,7 @@ mod tests {
     fn one_changed_letter_is_a_typing_mistake() {
         let good = MasterKey::generate().unwrap().text();
         for place in PREFIX.len()..good.len() {
-            let mut letters = good.clone().into_bytes();
+            let mut letters = good.as_bytes().to_vec();
             letters[place] = if letters[place] == b'A' { b'B' } else { b'A' };
             let text = String::from_utf8(letters).unwrap();
             assert_eq!(MasterKey::parse(&text).err(), Some(MasterKeyError::Mistyped));

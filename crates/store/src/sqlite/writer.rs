@@ -78,8 +78,8 @@ impl Queue {
         self.failed.store(true, Ordering::Release);
     }
 
-    fn took_one(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    fn took(&self, jobs: usize) {
+        self.waiting.fetch_sub(jobs, Ordering::Relaxed);
     }
 }
 
@@ -201,11 +201,12 @@ impl Writer {
                 Err(_) => break,
             }
         }
+        self.queue.took(group.len());
         (group, close)
     }
 
     /// Writes one group and answers it.
-    fn turn(&mut self, mut group: Vec<Box<dyn Job>>) {
+    pub(super) fn turn(&mut self, mut group: Vec<Box<dyn Job>>) {
         let outcome = self.write(&mut group);
         let erases = outcome.is_ok() && group.iter().any(|job| job.erases());
         if erases {
@@ -213,7 +214,6 @@ impl Writer {
             self.cut_log();
         }
         for job in group {
-            self.queue.took_one();
             job.answer(outcome);
         }
         if outcome.is_ok() && self.log_is_long() {
@@ -264,6 +264,11 @@ impl Writer {
             _ => tracing::warn!(%error, "a group was not written"),
         }
         fault
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.conn
     }
 
     fn finish(mut self, reply: Option<Reply>) {
