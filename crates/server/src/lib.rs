@@ -1,1 +1,4 @@
 //! Placeholder.
+
+mod idle;
+pub mod transport;

@@ -1,0 +1,354 @@
+//! Sending requests to the one origin.
+//!
+//! Rule: an answer is read in the task that passes it on. The connection travels inside the
+//! answer's body; it goes back among the waiting ones when the body has ended well, and is closed
+//! by being dropped in every other case. A waiting connection that dies under a request is the
+//! upstream's right, not a failure: the request is sent again on a fresh one where that is safe.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use rustls::pki_types::ServerName;
+use tokio::sync::Mutex;
+
+use super::dial::Dialer;
+use super::egress::Egress;
+use super::error::{BodyError, DialError, SendError, Sent, Why};
+use super::link::{Failed, Link, Outgoing};
+use super::stream::Stream;
+use super::tls::{self, TlsError};
+use super::waiting::Waiting;
+use crate::idle::Idle;
+
+/// How long a connection waits for its next request. Google keeps them open for four minutes,
+/// what lies between (proxies, address translation) often for little more than one.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where and how to reach the origin.
+#[derive(Debug, Clone)]
+pub struct UpstreamConfig {
+    /// Scheme (`http` or `https`) and authority; a path is not allowed.
+    pub origin: Uri,
+    /// One more certificate authority to trust, PEM.
+    pub extra_ca: Option<Vec<u8>>,
+    /// The way out.
+    pub egress: Egress,
+    /// The deadline for a new connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Silence within an answer's body before it counts as broken.
+    pub idle_stream: Duration,
+}
+
+/// An origin that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not `http://host` or `https://host`.
+    #[error("the upstream must be http://host[:port] or https://host[:port], nothing more")]
+    Origin,
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// The client of one origin, for requests with bodies of type `B`. Cheap to clone.
+pub struct Upstream<B: Outgoing> {
+    origin: Arc<Origin>,
+    waiting: Arc<Waiting<B>>,
+}
+
+struct Origin {
+    dialer: Dialer,
+    host: HeaderValue,
+    idle_stream: Duration,
+}
+
+impl<B: Outgoing> Upstream<B> {
+    /// A client for `config.origin`. Connects to nothing yet.
+    pub fn new(config: UpstreamConfig) -> Result<Upstream<B>, ConfigError> {
+        let authority = origin_authority(&config.origin)?;
+        let secure = config.origin.scheme() == Some(&Scheme::HTTPS);
+        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let bare = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = if secure {
+            let name = ServerName::try_from(bare.clone()).map_err(|_| ConfigError::Origin)?;
+            Some((tls::client(config.extra_ca.as_deref())?, name))
+        } else {
+            None
+        };
+        let target = format!("https://{}:{port}/", authority.host());
+        let origin = Origin {
+            host: HeaderValue::from_str(authority.as_str()).map_err(|_| ConfigError::Origin)?,
+            dialer: Dialer {
+                host: bare,
+                target: target.parse().map_err(|_| ConfigError::Origin)?,
+                port,
+                tls,
+                egress: config.egress,
+                limit: config.connect_timeout,
+                known: Mutex::new(None),
+            },
+            idle_stream: config.idle_stream,
+        };
+        Ok(Upstream { origin: Arc::new(origin), waiting: Arc::new(Waiting::new(WAIT_LIMIT)) })
+    }
+
+    /// The same origin with waiting connections of its own: one for each worker, so that no
+    /// connection ever wakes another worker's thread.
+    pub fn sibling(&self) -> Upstream<B> {
+        Upstream { origin: self.origin.clone(), waiting: Arc::new(Waiting::new(WAIT_LIMIT)) }
+    }
+
+    /// Sends `request` and waits for the answer's head, however long that takes. Host, target form
+    /// and version are set here. When a waiting connection dies under it and some of it may have
+    /// been read, it is sent again if `again` makes it anew.
+    pub async fn send(
+        &self,
+        mut request: Request<B>,
+        mut again: impl FnMut() -> Option<Request<B>>,
+    ) -> Result<Response<UpstreamBody<B>>, SendError> {
+        while let Some(link) = self.waiting.take() {
+            self.prepare(&mut request);
+            match self.exchange(link, request).await {
+                Ok(response) => return Ok(response),
+                Err(Tried::Unsent(unsent)) => request = *unsent,
+                Err(Tried::Failed(error)) => {
+                    let anew = if error.is_stale() { again() } else { None };
+                    request = anew.ok_or(error)?;
+                    break;
+                }
+            }
+        }
+        self.prepare(&mut request);
+        let link = self.fresh().await?;
+        self.exchange(link, request).await.map_err(|tried| match tried {
+            Tried::Unsent(_) => SendError::nothing_sent(Why::Reset("it closed at once".into())),
+            Tried::Failed(error) => error,
+        })
+    }
+
+    /// A fresh connection that speaks no HTTP yet, for protocols of their own.
+    pub async fn connect(&self) -> Result<Stream, DialError> {
+        self.origin.dialer.dial().await
+    }
+
+    /// The authority every request names as its Host.
+    pub fn host(&self) -> &HeaderValue {
+        &self.origin.host
+    }
+
+    /// Closes waiting connections that have had their time. Call it now and then; requests do the
+    /// same for what they come upon.
+    pub fn sweep(&self) {
+        self.waiting.sweep();
+    }
+
+    /// Connections that wait for a request.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn prepare(&self, request: &mut Request<B>) {
+        request.headers_mut().insert(HOST, self.origin.host.clone());
+        *request.version_mut() = Version::HTTP_11;
+        if request.uri().authority().is_some() {
+            let path = request.uri().path_and_query().cloned();
+            *request.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
+        }
+    }
+
+    async fn fresh(&self) -> Result<Box<Link<B>>, SendError> {
+        let stream = self.origin.dialer.dial().await.map_err(SendError::nothing_sent)?;
+        let reset = |error: hyper::Error| SendError::nothing_sent(Why::Reset(error.into()));
+        Link::open(stream).await.map_err(reset)
+    }
+
+    async fn exchange(
+        &self,
+        mut link: Box<Link<B>>,
+        request: Request<B>,
+    ) -> Result<Response<UpstreamBody<B>>, Tried<B>> {
+        let (parts, incoming) = match link.exchange(request).await {
+            Ok(response) => response.into_parts(),
+            Err(Failed::Unsent(request)) => return Err(Tried::Unsent(request)),
+            Err(Failed::Hyper(error)) => return Err(Tried::Failed(classify(error))),
+            Err(Failed::Gone) => return Err(Tried::Failed(perhaps(Why::Reset(GONE.into())))),
+        };
+        check_framing(&parts.headers).map_err(Tried::Failed)?;
+        let mut body = UpstreamBody {
+            incoming,
+            link: Some(link),
+            waiting: self.waiting.clone(),
+            idle: Idle::new(self.origin.idle_stream),
+            ended: false,
+        };
+        if body.incoming.is_end_stream() {
+            body.settle();
+        }
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+impl<B: Outgoing> Clone for Upstream<B> {
+    fn clone(&self) -> Self {
+        Upstream { origin: self.origin.clone(), waiting: self.waiting.clone() }
+    }
+}
+
+const GONE: &str = "connection closed";
+
+/// A request on one connection that led nowhere.
+enum Tried<B> {
+    Unsent(Box<Request<B>>),
+    Failed(SendError),
+}
+
+impl SendError {
+    /// What a waiting connection looks like that the upstream had closed.
+    fn is_stale(&self) -> bool {
+        matches!(self.why, Why::Reset(_))
+    }
+}
+
+fn perhaps(why: Why) -> SendError {
+    SendError { why, sent: Sent::Perhaps }
+}
+
+fn classify(error: hyper::Error) -> SendError {
+    let endless = || {
+        let io = std::error::Error::source(&error)?.downcast_ref::<std::io::Error>()?;
+        Some(io.kind() == std::io::ErrorKind::InvalidData)
+    };
+    let unreadable = error.is_parse() || error.is_parse_too_large() || endless() == Some(true);
+    perhaps(if unreadable {
+        Why::BadAnswer(error.into())
+    } else if error.is_user() {
+        Why::RequestBody(error.into())
+    } else {
+        Why::Reset(error.into())
+    })
+}
+
+/// What hyper lets pass and a proxy must not: two ways to tell where the body ends, or a coding it
+/// would have to undo to find out.
+fn check_framing(headers: &HeaderMap) -> Result<(), SendError> {
+    let Some(coding) = headers.get(TRANSFER_ENCODING) else { return Ok(()) };
+    let single = headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_none();
+    if headers.contains_key(CONTENT_LENGTH) {
+        return Err(perhaps(Why::BadAnswer("both Transfer-Encoding and Content-Length".into())));
+    }
+    if !single || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        return Err(perhaps(Why::BadAnswer("a Transfer-Encoding other than chunked".into())));
+    }
+    Ok(())
+}
+
+fn origin_authority(origin: &Uri) -> Result<Authority, ConfigError> {
+    let known = origin.scheme() == Some(&Scheme::HTTP) || origin.scheme() == Some(&Scheme::HTTPS);
+    let bare = origin.path_and_query().is_none_or(|path| path == "/");
+    match origin.authority() {
+        Some(authority) if known && bare && !authority.as_str().contains('@') => {
+            Ok(authority.clone())
+        }
+        _ => Err(ConfigError::Origin),
+    }
+}
+
+/// An answer's body, with the connection it comes from.
+pub struct UpstreamBody<B: Outgoing> {
+    incoming: Incoming,
+    link: Option<Box<Link<B>>>,
+    waiting: Arc<Waiting<B>>,
+    idle: Idle,
+    ended: bool,
+}
+
+impl<B: Outgoing> UpstreamBody<B> {
+    /// The body has ended well: its connection may serve another request, if both ends agree.
+    fn settle(&mut self) {
+        self.ended = true;
+        if let Some(mut link) = self.link.take()
+            && (link.is_free() || link.is_reusable())
+        {
+            self.waiting.put(link);
+        }
+    }
+
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.ended = true;
+        self.link = None;
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// What the connection has handed over already.
+    fn poll_ready_frame(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut quiet = Context::from_waker(Waker::noop());
+        match ready!(Pin::new(&mut self.incoming).poll_frame(&mut quiet)) {
+            Some(Ok(frame)) if frame.is_data() => {
+                self.idle.touch();
+                if self.incoming.is_end_stream() {
+                    self.settle();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // Trailers end a body, and no caller of ours asks for them.
+            Some(Ok(_)) | None => {
+                self.settle();
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => self.fail(BodyError::Cut(error.into())),
+        }
+    }
+
+    /// Moves the connection, then looks again.
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(link) = &mut self.link {
+            link.poll(cx);
+        }
+        self.poll_ready_frame()
+    }
+}
+
+impl<B: Outgoing> Body for UpstreamBody<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = this.poll_ready_frame() {
+            return Poll::Ready(frame);
+        }
+        if let Poll::Ready(frame) = this.poll_link(&mut Context::from_waker(Waker::noop())) {
+            return Poll::Ready(frame);
+        }
+        if let Poll::Ready(frame) = this.poll_link(cx) {
+            return Poll::Ready(frame);
+        }
+        if this.link.as_ref().is_none_or(|link| link.is_over()) {
+            return this.fail(BodyError::Cut(GONE.into()));
+        }
+        ready!(this.idle.poll_expired(cx));
+        this.fail(BodyError::Silent)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
