@@ -1,0 +1,110 @@
+//! What looks like a secret within a text, replaced.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::credential::ApiKey;
+
+/// What stands where something was taken out.
+const GONE: &str = "REDACTED";
+
+/// A form of secret: what it begins with, and how many bytes of which alphabet follow at least.
+struct Form {
+    prefix: &'static str,
+    /// Only at the beginning of a word.
+    word: bool,
+    least: usize,
+    alphabet: fn(u8) -> bool,
+    /// The prefix says what it was and may stay.
+    keeps_prefix: bool,
+}
+
+const FORMS: [Form; 10] = [
+    // A key is 39 bytes long; a shortened one is not shown either.
+    Form { prefix: "AIza", word: false, least: 16, alphabet: is_token, keeps_prefix: false },
+    Form { prefix: "AQ.", word: true, least: 16, alphabet: is_dotted, keeps_prefix: false },
+    Form { prefix: "IQ.", word: true, least: 16, alphabet: is_dotted, keeps_prefix: false },
+    Form { prefix: "ya29.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
+    Form { prefix: "api_key:", word: true, least: 1, alphabet: is_dotted, keeps_prefix: true },
+    Form { prefix: "API key: ", word: true, least: 1, alphabet: is_dotted, keeps_prefix: true },
+    Form { prefix: "projects/", word: true, least: 1, alphabet: is_token, keeps_prefix: true },
+    Form { prefix: "project=", word: true, least: 1, alphabet: is_token, keeps_prefix: true },
+    Form {
+        prefix: "project_number:",
+        word: true,
+        least: 1,
+        alphabet: is_digit,
+        keeps_prefix: true,
+    },
+    Form { prefix: "project ", word: true, least: 4, alphabet: is_digit, keeps_prefix: true },
+];
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn is_dotted(byte: u8) -> bool {
+    is_token(byte) || byte == b'.'
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit()
+}
+
+/// The text without keys, project numbers, and (where it speaks of one) addresses.
+pub(super) fn clean<'t>(text: &'t str, keys: &[&ApiKey]) -> Cow<'t, str> {
+    let mut text = Cow::Borrowed(text);
+    for key in keys.iter().map(|key| key.expose()).filter(|key| !key.is_empty()) {
+        if text.contains(key) {
+            text = Cow::Owned(text.replace(key, GONE));
+        }
+    }
+    for form in &FORMS {
+        if text.contains(form.prefix) {
+            text = Cow::Owned(without(&text, form));
+        }
+    }
+    if text.contains("IP address") {
+        text = Cow::Owned(without_addresses(&text));
+    }
+    text
+}
+
+fn without(text: &str, form: &Form) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(form.prefix) {
+        let (before, found) = rest.split_at(at);
+        let tail = &found[form.prefix.len()..];
+        let secret = tail.bytes().take_while(|&byte| (form.alphabet)(byte)).count();
+        let inside_word = form.word && before.bytes().next_back().is_some_and(is_token);
+        out.push_str(before);
+        if inside_word || secret < form.least {
+            out.push_str(form.prefix);
+            rest = tail;
+            continue;
+        }
+        out.push_str(if form.keeps_prefix { form.prefix } else { "" });
+        out.push_str(GONE);
+        rest = &tail[secret..];
+    }
+    out + rest
+}
+
+fn without_addresses(text: &str) -> String {
+    let inside = |c: char| c.is_ascii_hexdigit() || c == '.' || c == ':';
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(from) = rest.find(inside) {
+        let (before, found) = rest.split_at(from);
+        let end = found.find(|c| !inside(c)).unwrap_or(found.len());
+        let (word, tail) = found.split_at(end);
+        let bare = word.trim_end_matches(['.', ':']);
+        let address = bare.parse::<IpAddr>().is_ok() || word.parse::<IpAddr>().is_ok();
+        out.push_str(before);
+        out.push_str(if address { GONE } else { word });
+        out.push_str(if address { &word[bare.len()..] } else { "" });
+        rest = tail;
+    }
+    out + rest
+}
