@@ -3,7 +3,7 @@
 //! Nearly all such paths come from a client pointed at the wrong base URL, or from one that speaks
 //! another service's dialect. Google would answer them with a bare 404.
 
-use super::pattern::fit;
+use super::pattern::{Pattern, Tail};
 
 const ELSEWHERE: &str = "this proxy speaks the Gemini API: native calls begin with /v1beta/, \
     OpenAI-compatible ones with /v1beta/openai/";
@@ -18,38 +18,38 @@ const NO_VERSION: &str = "the path lacks a version: put /v1beta before it";
 const VERTEX: &str = "this is a path of Vertex AI: use /v1beta/models/MODEL:generateContent";
 
 /// Paths, without the leading slash, that people are known to ask for.
-const MISTAKES: &[(&str, &str)] = &[
-    ("v1/messages/{**}", MESSAGES),
-    ("messages/{**}", MESSAGES),
-    ("{v}/responses/{**}", RESPONSES),
-    ("{v}/openai/responses/{**}", RESPONSES),
-    ("responses/{**}", RESPONSES),
-    ("{v}/completions", COMPLETIONS),
-    ("{v}/openai/completions", COMPLETIONS),
-    ("{v}/{v}/{**}", TWICE),
-    ("{v}/openai/{v}/{**}", TWICE),
-    ("{v}/chat/completions", COMPAT_BASE),
-    ("{v}/images/generations", COMPAT_BASE),
-    ("{v}/embeddings", COMPAT_BASE),
-    ("openai/{**}", COMPAT_BASE),
-    ("chat/{**}", COMPAT_BASE),
-    ("embeddings", COMPAT_BASE),
-    ("images/{**}", COMPAT_BASE),
-    ("models", NO_VERSION),
-    ("files/{**}", NO_VERSION),
-    ("cachedContents/{**}", NO_VERSION),
-    ("tunedModels/{**}", NO_VERSION),
-    ("batches/{**}", NO_VERSION),
-    ("interactions/{**}", NO_VERSION),
-    ("{v}/projects/{**}", VERTEX),
-    ("{v}/publishers/{**}", VERTEX),
-    ("v1beta1/{**}", VERTEX),
+const MISTAKES: &[(Pattern, &str)] = &[
+    (Pattern::new("v1/messages/{**}"), MESSAGES),
+    (Pattern::new("messages/{**}"), MESSAGES),
+    (Pattern::new("{v}/responses/{**}"), RESPONSES),
+    (Pattern::new("{v}/openai/responses/{**}"), RESPONSES),
+    (Pattern::new("responses/{**}"), RESPONSES),
+    (Pattern::new("{v}/completions"), COMPLETIONS),
+    (Pattern::new("{v}/openai/completions"), COMPLETIONS),
+    (Pattern::new("{v}/{v}/{**}"), TWICE),
+    (Pattern::new("{v}/openai/{v}/{**}"), TWICE),
+    (Pattern::new("{v}/chat/completions"), COMPAT_BASE),
+    (Pattern::new("{v}/images/generations"), COMPAT_BASE),
+    (Pattern::new("{v}/embeddings"), COMPAT_BASE),
+    (Pattern::new("openai/{**}"), COMPAT_BASE),
+    (Pattern::new("chat/{**}"), COMPAT_BASE),
+    (Pattern::new("embeddings"), COMPAT_BASE),
+    (Pattern::new("images/{**}"), COMPAT_BASE),
+    (Pattern::new("models"), NO_VERSION),
+    (Pattern::new("files/{**}"), NO_VERSION),
+    (Pattern::new("cachedContents/{**}"), NO_VERSION),
+    (Pattern::new("tunedModels/{**}"), NO_VERSION),
+    (Pattern::new("batches/{**}"), NO_VERSION),
+    (Pattern::new("interactions/{**}"), NO_VERSION),
+    (Pattern::new("{v}/projects/{**}"), VERTEX),
+    (Pattern::new("{v}/publishers/{**}"), VERTEX),
+    (Pattern::new("v1beta1/{**}"), VERTEX),
 ];
 
 /// The hint for a known mistake.
 pub(super) fn for_mistake(path: &str) -> Option<&'static str> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    MISTAKES.iter().find(|(pattern, _)| fit(pattern, path).is_some()).map(|(_, hint)| *hint)
+    let tail = Tail::new(path.strip_prefix('/').unwrap_or(path));
+    MISTAKES.iter().find(|(pattern, _)| pattern.fits(&tail).is_some()).map(|(_, hint)| *hint)
 }
 
 /// The hint for any path that is none of ours.

@@ -92,14 +92,17 @@ pub(super) fn split_first(path: &str) -> (&str, &str) {
 ///
 /// The colon may come escaped, which some URL builders do to every segment.
 pub(super) fn split_verb(path: &str) -> (&str, Option<&str>) {
-    let last = path.rfind('/').map_or(0, |slash| slash + 1);
-    let segment = &path[last..];
-    let colon = segment.rfind(':').map(|at| (at, 1));
-    let escaped = || segment.rfind("%3A").or_else(|| segment.rfind("%3a")).map(|at| (at, 3));
-    match colon.or_else(escaped) {
-        Some((at, width)) => (&path[..last + at], Some(&segment[at + width..])),
-        None => (path, None),
-    }
+    let bytes = path.as_bytes();
+    let (at, width) = match memchr::memrchr2(b':', b'/', bytes) {
+        Some(colon) if bytes[colon] == b':' => (colon, ":".len()),
+        slash => {
+            let segment = &path[slash.map_or(0, |slash| slash + 1)..];
+            let escaped = segment.rfind("%3A").or_else(|| segment.rfind("%3a"));
+            let Some(at) = escaped else { return (path, None) };
+            (path.len() - segment.len() + at, "%3A".len())
+        }
+    };
+    (&path[..at], Some(&path[at + width..]))
 }
 
 #[cfg(test)]

@@ -15,20 +15,20 @@ const MODEL_MAX: usize = 128;
 pub(super) struct Pattern {
     stem: &'static str,
     verb: Option<&'static str>,
+    /// The stem up to its first placeholder: one comparison turns most tails away.
+    literal: &'static str,
 }
 
 impl Pattern {
     /// Splits a pattern at its colon.
     pub(super) const fn new(text: &'static str) -> Pattern {
-        let mut at = 0;
-        while at < text.len() {
-            if text.as_bytes()[at] == b':' {
-                let (stem, verb) = text.split_at(at);
-                return Pattern { stem, verb: Some(verb.split_at(1).1) };
-            }
-            at += 1;
-        }
-        Pattern { stem: text, verb: None }
+        let (stem, verb) = text.split_at(position(text, b':'));
+        let verb = if verb.is_empty() { None } else { Some(verb.split_at(1).1) };
+        let (before, placeholder) = stem.split_at(position(stem, b'{'));
+        // `a/{**}` takes `a` as well, so its slash is not part of what must be there.
+        let slash = !placeholder.is_empty() && !before.is_empty();
+        let (literal, _) = before.split_at(before.len() - slash as usize);
+        Pattern { stem, verb, literal }
     }
 
     /// Whether the pattern takes every tail there is.
@@ -38,14 +38,25 @@ impl Pattern {
 
     /// Compares the pattern with a tail.
     pub(super) fn fits<'t>(self, tail: &Tail<'t>) -> Option<Found<'t>> {
-        match self.verb {
-            Some(verb) if tail.verb == Some(verb) => {
-                Some(Found { model: fit(self.stem, tail.stem)?, verb: Some(verb) })
-            }
-            Some(_) => None,
-            None => Some(Found { model: fit(self.stem, tail.whole)?, verb: None }),
+        let text = match self.verb {
+            Some(verb) if tail.verb != Some(verb) => return None,
+            Some(_) => tail.stem,
+            None => tail.whole,
+        };
+        if !text.starts_with(self.literal) {
+            return None;
         }
+        Some(Found { model: fit(self.stem, text)?, verb: self.verb })
     }
+}
+
+/// Where a byte stands in a text, or the text's length.
+const fn position(text: &str, byte: u8) -> usize {
+    let mut at = 0;
+    while at < text.len() && text.as_bytes()[at] != byte {
+        at += 1;
+    }
+    at
 }
 
 /// What follows the mount in a path, split once for all patterns.
@@ -72,14 +83,14 @@ pub(super) struct Found<'t> {
 
 /// Whether `text` has the segments of `pattern`; the model is `Some(None)` where none is named.
 #[expect(clippy::option_option, reason = "no match, and a match without a model")]
-pub(super) fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
-    let mut model = None;
-    let mut segments = text.split('/');
-    for piece in pattern.split('/') {
+fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
+    let (mut pattern, mut text, mut model) = (Some(pattern), Some(text), None);
+    while let Some(pieces) = pattern {
+        let (piece, other_pieces) = cut(pieces);
         if piece == "{**}" {
             return Some(model);
         }
-        let segment = segments.next()?;
+        let (segment, other_segments) = cut(text?);
         let fits = match piece {
             "{model}" => {
                 model = Some(segment);
@@ -92,8 +103,17 @@ pub(super) fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
         if !fits {
             return None;
         }
+        (pattern, text) = (other_pieces, other_segments);
     }
-    segments.next().is_none().then_some(model)
+    text.is_none().then_some(model)
+}
+
+/// The first segment, and what follows its slash if it has one.
+fn cut(path: &str) -> (&str, Option<&str>) {
+    match path.bytes().position(|byte| byte == b'/') {
+        Some(slash) => (&path[..slash], Some(&path[slash + 1..])),
+        None => (path, None),
+    }
 }
 
 /// Whether a segment is the plain name of a model: nothing to decode, nothing to misread.
@@ -128,9 +148,14 @@ mod tests {
             ("{v}/x", "v1alpha/x", Some(None)),
             ("{v}/x", "v2/x", None),
             ("{**}", "", Some(None)),
+            ("a/{id}:verb", "a/b:verb", Some(None)),
+            ("a/{id}:verb", "a/b%3Averb", Some(None)),
+            ("a/{id}:verb", "a/b:other", None),
+            ("a/{id}:verb", "a/b", None),
         ];
         for (pattern, text, expected) in cases {
-            assert_eq!(fit(pattern, text), expected, "{pattern} {text}");
+            let found = Pattern::new(pattern).fits(&Tail::new(text));
+            assert_eq!(found.map(|found| found.model), expected, "{pattern} {text}");
         }
     }
 
