@@ -105,6 +105,14 @@ pub enum NoRoute {
     Refused(Unsafe),
 }
 
+impl Route<'_> {
+    /// The same route, free of the request's path.
+    pub fn into_owned(self) -> Route<'static> {
+        let model = self.model.map(|model| Cow::Owned(model.into_owned()));
+        Route { model, path: Cow::Owned(self.path.into_owned()), ..self }
+    }
+}
+
 /// Finds the route of a request. `bearer` tells whether its key came as Bearer (see
 /// [`bears`](crate::credential::bears)), which is how clients of OpenAI's are told apart.
 pub fn route<'p>(
@@ -113,6 +121,9 @@ pub fn route<'p>(
     query: Option<&str>,
     bearer: bool,
 ) -> Result<Route<'p>, NoRoute> {
+    if let Some(plain) = mount::with_plain_slashes(path, bearer) {
+        return route(method, &plain, query, bearer).map(Route::into_owned);
+    }
     path::check(path).map_err(NoRoute::Refused)?;
     let unknown = || NoRoute::Unknown { hint: hint::for_unknown(path) };
     let target = Target::of(path, bearer).ok_or_else(unknown)?;

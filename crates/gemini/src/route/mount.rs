@@ -120,3 +120,15 @@ fn is_compat_alias(rest: &str, bearer: bool) -> bool {
 fn is_model_id(id: &str) -> bool {
     is_model_name(id.strip_prefix("models/").unwrap_or(id))
 }
+
+/// Writes the slash in an id as it is meant, on the routes of OpenAI's clients: they escape it, and
+/// Google's ids there look like `models/gemini-pro`.
+///
+/// This happens before the path is checked, so an escaped slash can hide nothing.
+pub(super) fn with_plain_slashes(path: &str, bearer: bool) -> Option<String> {
+    let compat = path.starts_with("/v1beta/openai/")
+        || path.starts_with("/v1/openai/")
+        || (bearer && path.starts_with("/v1/models/"));
+    let escaped = compat && (path.contains("%2F") || path.contains("%2f"));
+    escaped.then(|| path.replace("%2F", "/").replace("%2f", "/"))
+}

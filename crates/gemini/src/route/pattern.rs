@@ -82,7 +82,6 @@ pub(super) struct Found<'t> {
 }
 
 /// Whether `text` has the segments of `pattern`; the model is `Some(None)` where none is named.
-#[expect(clippy::option_option, reason = "no match, and a match without a model")]
 fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
     let (mut pattern, mut text, mut model) = (Some(pattern), Some(text), None);
     while let Some(pieces) = pattern {

@@ -92,6 +92,9 @@ fn aliases_lead_to_the_path_that_google_knows() {
         ("GET /v1/chat/completions", true, "/v1beta/openai/chat/completions", Own),
         ("GET /v1/models", true, "/v1beta/openai/models", Listing),
         ("GET /v1/models/gemini-pro", true, "/v1beta/openai/models/gemini-pro", Listing),
+        ("GET /v1/models/models%2Fm", true, "/v1beta/openai/models/models/m", Listing),
+        ("GET /v1beta/openai/models/models%2fm", true, "/v1beta/openai/models/models/m", Listing),
+        ("GET /v1beta/openai/batches/batches%2Fb", true, "/v1beta/openai/batches/batches/b", Own),
         ("GET /v1/models", false, "/v1/models", Listing),
         ("GET /v1/models/gemini-pro", false, "/v1/models/gemini-pro", Listing),
         ("POST /v1/models/m:generateContent", true, "/v1/models/m:generateContent", Pooled),
@@ -275,8 +278,18 @@ fn paths_of_elsewhere_get_a_hint() {
 
 #[test]
 fn tricks_are_refused_before_they_mean_anything() {
-    for path in ["/v1beta/../v1/models", "/v1beta/models%2fm", "//", "/a;b", "*", "/v1beta/\r\n"] {
-        let refused = route(&Method::GET, path, None, false);
+    for path in [
+        "/v1beta/../v1/models",
+        "/v1beta/models%2fm",
+        "/v1beta/openai/models%2f%2fm",
+        "/v1beta/openai/files/..%2f..%2fx",
+        "/v1/models/%2e%2e%2fx",
+        "//",
+        "/a;b",
+        "*",
+        "/v1beta/\r\n",
+    ] {
+        let refused = route(&Method::GET, path, None, true);
         assert!(matches!(refused, Err(NoRoute::Refused(_))), "{path:?}: {refused:?}");
     }
 }
