@@ -4,7 +4,7 @@
 export const { BASE_URL, BASE_URL_TLS, SIM_URL } = process.env;
 export const KEYS = process.env.KEYS.split(',');
 export const OWN = KEYS[0];
-export const NOBODYS = 'AIzaSyNobodyKnowsThisKeyAtAll0000000000'.slice(0, 39);
+export const NOBODYS = 'AIzaSyNobodyKnowsThisKeyAtAll0000000000';
 
 export const FLASH = 'gemini-2.5-flash';
 export const LITE = 'gemini-2.5-flash-lite';
@@ -16,6 +16,7 @@ export const IMAGEN = 'imagen-4.0-generate-001';
 // What the stand-in can be asked to do to the requests that follow.
 export const BROKEN_STREAM = { times: 1, do: { cut_body: { after: 1 } } };
 export const EVERY_KEY_SPENT = { do: { sample: 'quota_free_per_day' } };
+export const MISREAD = { times: 1, do: { sample: 'invalid_argument_generic' } };
 export const OVERLOADED = { do: { sample: 'high_demand' } };
 
 const checks = [];
@@ -43,7 +44,7 @@ let seen = 0;
 /** What arrived upstream since the last look. */
 export async function arrivals() {
   const answer = await fetch(`${SIM_URL}/sim/log?since=${seen + 1}`);
-  const { arrivals: fresh } = await answer.json();
+  const fresh = await answer.json();
   if (fresh.length > 0) seen = fresh.at(-1).id;
   return fresh;
 }
@@ -114,6 +115,7 @@ export async function main() {
       console.log(`FAIL ${name}: ${error?.name}: ${text}`);
       if (process.env.TRACE) console.log(error);
     }
+    await arrivals();
     await calm();
   }
   process.exit(failed > 0 ? 1 : 0);

@@ -2,7 +2,7 @@
 
 import { GoogleGenAI, Modality, Type } from '@google/genai';
 import {
-  BASE_URL, BASE_URL_TLS, BROKEN_STREAM, EMBEDDER, EVERY_KEY_SPENT, FLASH, IMAGEN, KEYS, LITE, LIVE,
+  BASE_URL, BASE_URL_TLS, BROKEN_STREAM, EMBEDDER, EVERY_KEY_SPENT, FLASH, KEYS, LITE, LIVE, MISREAD,
   NOBODYS, OVERLOADED, OWN, THINKER, arrivals, assert, check, distinct, fault, keysOf, main, thrown,
 } from './frame.mjs';
 
@@ -148,19 +148,13 @@ check('structured output', async () => {
   assert(typeof JSON.parse(answer.text).name === 'string', answer.text);
 });
 
-check('images: Imagen stays on the own key', async () => {
-  const config = { numberOfImages: 1 };
-  const answer = await client().models.generateImages({ model: IMAGEN, prompt: 'a pear', config });
-  assert(answer.generatedImages[0].image.imageBytes, answer);
-  assert(keysOf(await arrivals()).every((key) => key === OWN), 'another key paid');
-});
-
 check('errors: 404, 400 and a bad key, in words of Google', async () => {
-  const ask = (model, config, mine = client()) =>
-    thrown(() => mine.models.generateContent({ model, contents: 'x', config }));
+  const ask = (model, mine = client()) =>
+    thrown(() => mine.models.generateContent({ model, contents: 'x' }));
   assert((await ask('gemini-0-none')).status === 404, 'not 404');
-  assert((await ask(FLASH, { temperature: 9 })).status === 400, 'not 400');
-  const error = await ask(FLASH, undefined, client(NOBODYS));
+  await fault(MISREAD);
+  assert((await ask(FLASH)).status === 400, 'not 400');
+  const error = await ask(FLASH, client(NOBODYS));
   assert(error.status === 400 && error.message.includes('API_KEY_INVALID'), error.message);
   assert(!error.message.includes(NOBODYS), 'the key was told');
 });
@@ -185,7 +179,8 @@ check('errors: 503 after other keys were tried', async () => {
 async function talk(base) {
   let hear;
   let heard = '';
-  let whole = new Promise((yes, no) => { hear = { yes, no }; });
+  const whole = new Promise((yes, no) => { hear = { yes, no }; });
+  whole.catch(() => {}); // the connection may fail before anybody waits for this
   const session = await client(OWN, base).live.connect({
     model: LIVE,
     config: { responseModalities: [Modality.TEXT] },
@@ -200,7 +195,6 @@ async function talk(base) {
   });
   session.sendClientContent({ turns: 'hello over there', turnComplete: true });
   await whole;
-  whole = undefined;
   session.close();
   assert(heard.includes('hello over there'), heard);
 }

@@ -20,6 +20,7 @@ BASE_URL_TLS = os.environ["BASE_URL_TLS"]
 SIM_URL = os.environ["SIM_URL"]
 KEYS = os.environ["KEYS"].split(",")
 OWN = KEYS[0]
+NOBODYS = "AIzaSyNobodyKnowsThisKeyAtAll0000000000"
 
 FLASH = "gemini-2.5-flash"
 THINKER = "gemini-3-flash-preview"
@@ -30,6 +31,7 @@ IMAGEN = "imagen-4.0-generate-001"
 # What the stand-in can be asked to do to the requests that follow.
 BROKEN_STREAM = {"times": 1, "do": {"cut_body": {"after": 1}}}
 EVERY_KEY_SPENT = {"do": {"sample": "quota_free_per_day"}}
+MISREAD = {"times": 1, "do": {"sample": "invalid_argument_generic"}}
 OVERLOADED = {"do": {"sample": "high_demand"}}
 
 CHECKS = []
@@ -70,8 +72,7 @@ class Sim:
 
     def arrivals(self):
         """What arrived since the last look."""
-        _, _, log = call(f"{SIM_URL}/sim/log?since={self.seen + 1}")
-        new = log["arrivals"]
+        _, _, new = call(f"{SIM_URL}/sim/log?since={self.seen + 1}")
         if new:
             self.seen = new[-1]["id"]
         return new
@@ -160,5 +161,6 @@ def main():
             print(f"FAIL {name}: {type(error).__name__}: {str(error)[:400]}", flush=True)
             if os.environ.get("TRACE"):
                 traceback.print_exc()
+        sim.arrivals()
         sim.calm()
     sys.exit(1 if failed else 0)

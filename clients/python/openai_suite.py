@@ -119,10 +119,10 @@ def _():
     error = raises(openai.NotFoundError, lambda: client().chat.completions.create(
         model="gemini-0-none", messages=[{"role": "user", "content": "x"}]))
     assert error.status_code == 404
-    raises(openai.BadRequestError, lambda: ask(client(), "x", temperature=9))
-    bad = "AIzaSyNobodyKnowsThisKeyAtAll0000000000"[:39]
-    error = raises(openai.BadRequestError, lambda: ask(client(bad), "x"))
-    assert bad not in str(error)
+    sim.fault(**MISREAD)
+    raises(openai.BadRequestError, lambda: ask(client(), "x"))
+    error = raises(openai.BadRequestError, lambda: ask(client(NOBODYS), "x"))
+    assert NOBODYS not in str(error)
 
 
 @check("errors: 429 is told to wait, and a useless retry is not made")

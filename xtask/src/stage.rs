@@ -99,6 +99,7 @@ impl Stage {
         let folder = TempDir::new().map_err(|e| e.to_string())?;
         let at = folder.path();
         certify(at)?;
+        std::fs::write(at.join("sim.toml"), sim_keys()).map_err(|e| e.to_string())?;
         let ports = Ports { sim: free_port()?, plain: free_port()?, tls: free_port()? };
         let upstream_port = free_port()?;
         let sim =
@@ -137,9 +138,17 @@ impl Stage {
 fn sim(at: &Path, port: u16, tls_port: u16) -> Command {
     let mut command = program(built("gemini-sim", "dev"));
     command.args(["--listen", &address(port), "--tls-listen", &address(tls_port)]);
-    command.arg("--ca-out").arg(at.join("sim-ca.pem"));
-    command.args(KEYS.iter().flat_map(|key| ["--key", key]));
+    command.arg("--ca-out").arg(at.join("sim-ca.pem")).arg("--config").arg(at.join("sim.toml"));
     command
+}
+
+/// The keys as the stand-in's settings: a project each, no quota in the way.
+fn sim_keys() -> String {
+    let numbered = KEYS.iter().zip(1..);
+    let entry = |(key, project)| {
+        format!("[[keys]]\nkey = \"{key}\"\nproject = {project}\ntier = \"unmetered\"\n")
+    };
+    numbered.map(entry).collect()
 }
 
 /// An address on loopback.
