@@ -158,7 +158,8 @@ impl Body for Steps {
                     return Poll::Ready(None);
                 }
                 Some(Step::Data(data)) => {
-                    if self.exact.is_some() {
+                    // hyper does not ask again when it knows that this was all.
+                    if self.steps.is_empty() {
                         self.finish();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));

@@ -119,7 +119,8 @@ pub fn read(call: &Call, model: &Model, body: &Value) -> Result<Ask, Problem> {
         return Err(Problem::new(400, message));
     }
     let config = field(body, "generationConfig", "generation_config");
-    let mut ask = Ask { model: model.name.clone(), ..Ask::default() };
+    let shown = model.alias_of.as_ref().unwrap_or(&model.name);
+    let mut ask = Ask { model: shown.clone(), ..Ask::default() };
     for content in contents {
         for part in parts(content) {
             read_part(call, part, &mut ask)?;

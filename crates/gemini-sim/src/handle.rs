@@ -63,7 +63,7 @@ pub async fn handle(peer: Peer, mut request: Request<Incoming>) -> io::Result<Re
     let shown = Shown::read(request.headers(), &path);
     let passage = note(&peer, &request, &path, &shown);
     if path.tree == Tree::Socket {
-        return crate::live::open(peer, request, path, shown, passage);
+        return crate::live::open(peer, request, path, shown, passage).await;
     }
     let received = receive(request.body_mut()).await?;
     let model = asked_model(&path, &received.bytes);
@@ -82,7 +82,14 @@ pub async fn handle(peer: Peer, mut request: Request<Incoming>) -> io::Result<Re
     if !peer.world.config.latency.is_zero() {
         sleep(peer.world.config.latency).await;
     }
-    let scripted = faults::before(act.as_ref(), &peer, shown.any().unwrap_or_default()).await?;
+    let scripted = faults::before(act.as_ref(), &peer, shown.any().unwrap_or_default()).await;
+    let scripted = match scripted {
+        Ok(scripted) => scripted,
+        Err(error) => {
+            passage.done();
+            return Err(error);
+        }
+    };
     let (parts, _) = request.into_parts();
     let gzip = peer.world.config.gzip && accepts_gzip(&parts.headers);
     let answer = match scripted {
@@ -170,7 +177,7 @@ fn respond(
             return crate::upload::part(&peer.world, &path, &parts, &received);
         }
         if path.tree == Tree::Download && path.param("ticket").is_some() {
-            return crate::files::ticket(&peer.world, &path);
+            return crate::files::ticket(&peer.world, &path, &parts.headers);
         }
         let key = credential::admit(&peer.world, shown, &path, &peer.address)?;
         let base = base(peer, &parts.headers);

@@ -18,6 +18,7 @@
 //! admits it, [`native`] or [`compat`] answers it, [`faults`] sends the answer, or spoils it.
 
 pub mod answer;
+pub mod caches;
 pub mod call;
 pub mod catalog;
 pub mod compat;
@@ -30,6 +31,7 @@ pub mod files;
 pub mod generate;
 pub mod gzip;
 pub mod handle;
+pub mod interactions;
 pub mod key;
 pub mod line;
 pub mod live;
@@ -44,8 +46,10 @@ pub mod raw;
 pub mod rule;
 pub mod samples;
 pub mod serve;
+pub mod session;
 pub mod shelf;
 pub mod sim;
+pub mod things;
 pub mod tls;
 pub mod upload;
 pub mod world;

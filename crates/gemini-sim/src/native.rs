@@ -5,11 +5,17 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::Answer,
+    caches,
     call::{Call, Reply, field},
     catalog::Model,
-    generate, mind,
+    files, generate, interactions, mind,
     problem::{Family, Problem},
+    things,
 };
+
+/// Collections that belong to projects and need no more than to be kept.
+const OWNED: &[&str] =
+    &["batches", "operations", "tunedModels", "fileSearchStores", "corpora", "generatedFiles"];
 
 /// Answers a native call.
 ///
@@ -21,6 +27,15 @@ pub fn answer(call: &Call) -> Reply {
         (&Method::GET, ["models"], None) => Ok(list(call)),
         (&Method::GET, ["models", name], None) => get(call, name),
         (&Method::POST, ["models", name], Some(verb)) => verb_of_model(call, name, verb),
+        (&Method::POST, ["tunedModels", name], Some(verb)) if verb.contains("enerateContent") => {
+            tuned(call, name, verb)
+        }
+        (_, ["files", ..], _) => files::answer(call),
+        (_, ["cachedContents", ..], _) => caches::answer(call),
+        (_, ["interactions", ..], _) => interactions::answer(call),
+        (&Method::POST, ["auth_tokens"], None) => things::token(call),
+        (_, ["models", _, "operations", ..], _) => things::answer(call),
+        (_, [first, ..], _) if OWNED.contains(first) => things::answer(call),
         _ => Err(Problem::nothing_here()),
     }
 }
@@ -34,8 +49,25 @@ fn verb_of_model(call: &Call, name: &str, verb: &str) -> Reply {
         "batchEmbedContents" => embed_batch(call, name),
         "generateAnswer" => generate_answer(call, name),
         "predict" => predict(call, name),
+        "predictLongRunning" => things::long_running(call, name),
+        "batchGenerateContent" | "asyncBatchEmbedContent" => things::batch(call, name),
         _ => Err(Problem::nothing_here()),
     }
+}
+
+/// A tuned model answers like the model it was made of, to its own project only.
+fn tuned(call: &Call, name: &str, verb: &str) -> Reply {
+    let full = format!("tunedModels/{name}");
+    let made_of = {
+        let state = call.world.state();
+        let item = state.shelf.owned(&full, call.key.project);
+        item.map(|item| item.value["baseModel"].as_str().unwrap_or_default().to_owned())
+    };
+    let base = made_of.ok_or_else(|| {
+        Problem::new(403, format!("You do not have permission to access tuned model {full}."))
+    })?;
+    let base = base.strip_prefix("models/").filter(|base| !base.is_empty());
+    verb_of_model(call, base.unwrap_or("gemini-2.5-flash"), verb)
 }
 
 /// A model as `models.get` shows it.

@@ -210,6 +210,19 @@ pub enum Form {
 }
 
 impl Act {
+    /// True for what happens in a websocket rather than to its opening.
+    #[must_use]
+    pub fn within_socket(&self) -> bool {
+        self.socket_only()
+            || matches!(self, Self::Sample(_) | Self::CutBody { .. } | Self::StallBody { .. })
+    }
+
+    /// True for what can happen to a websocket only.
+    #[must_use]
+    pub fn socket_only(&self) -> bool {
+        matches!(self, Self::CloseLive { .. } | Self::CloseLiveTurn { .. })
+    }
+
     /// A name for the log.
     #[must_use]
     pub fn name(&self) -> String {
@@ -262,8 +275,20 @@ impl Rules {
         path: &str,
         method: &str,
     ) -> Option<Act> {
+        self.take_if(key, model, path, method, |act| !act.socket_only())
+    }
+
+    /// The same, of those acts only.
+    pub fn take_if(
+        &mut self,
+        key: Option<&str>,
+        model: Option<&str>,
+        path: &str,
+        method: &str,
+        wanted: impl Fn(&Act) -> bool,
+    ) -> Option<Act> {
         let at = self.list.iter_mut().position(|(_, rule)| {
-            if !rule.when.fits(key, model, path, method) {
+            if !wanted(&rule.act) || !rule.when.fits(key, model, path, method) {
                 return false;
             }
             let due = rule.skip == 0;
