@@ -1,1 +1,389 @@
-//! Stub.
+//! Whether a stream is whole, failed or broken, and what it used.
+//!
+//! Google puts errors into streams that began well, sometimes in a form that clients silently
+//! ignore, and a stream that is cut can look like one that ended. So every chunk is read while it
+//! passes.
+//!
+//! Nothing of an error may pass as it came (it may hold secrets, and half an event before a good
+//! one spoils it), yet nothing of an answer may wait. Both hold because an error shows itself at
+//! once: its event's first field is `error`, or its line is no event line at all. So only the few
+//! bytes from the beginning of an event to its first field are ever undecided, and only when a
+//! chunk ends within them are they held, copied, until the next chunk decides. Every other chunk
+//! is passed as it is: no copy, no allocation.
+
+mod event;
+mod late;
+
+use memchr::memchr;
+
+use crate::answer::{Problem, Reason};
+use crate::credential::ApiKey;
+use crate::failure::Failure;
+use crate::json::Tokenizer;
+use event::Event;
+use late::Late;
+
+/// Longest undecided beginning that is held. Google writes 15 bytes; more is no form of its errors.
+const HELD_MAX: usize = 256;
+
+const DATA: &[u8] = b"data:";
+const DONE: &[u8] = b"[DONE]";
+
+/// How an answer is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Native events: whole with a `finishReason` or a `blockReason`.
+    Native,
+    /// Compatible events: whole with `[DONE]`.
+    Compat,
+    /// A JSON list, or one JSON answer: read for its usage, not judged.
+    Json,
+    /// Anything else: passed unread.
+    Opaque,
+}
+
+/// What may go out of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen<'w> {
+    /// All of it, as it is.
+    Pass,
+    /// First `before`, which was held of earlier chunks, then this many bytes of the chunk. What
+    /// is left of the chunk is held here.
+    Part {
+        /// Held bytes that are free to go.
+        before: &'w [u8],
+        /// How many bytes of the chunk may go.
+        pass: usize,
+    },
+    /// The stream failed. This may still go as in `Part`, then nothing: keep pushing until
+    /// [`Watch::told`] or the end, then send [`Watch::error_event`] and abort.
+    Failed {
+        /// Held bytes that are free to go.
+        before: &'w [u8],
+        /// How many bytes of the chunk may go.
+        pass: usize,
+    },
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should, or in a framing that is not judged.
+    Whole,
+    /// Too early.
+    Broken,
+}
+
+/// Tokens, as the answer tells them; the last word counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens read.
+    pub prompt: Option<u64>,
+    /// Tokens written, thoughts included.
+    pub output: Option<u64>,
+    /// All of them.
+    pub total: Option<u64>,
+}
+
+/// Where in a line the reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Start,
+    /// After a carriage return that began the line.
+    Return,
+    /// So many bytes of `data:` were read.
+    Prefix(usize),
+    /// Before the first byte of the data.
+    Gap,
+    /// So many bytes of `[DONE]` were read.
+    Mark(usize),
+    Data,
+    /// Nothing that matters until the line ends.
+    Rest,
+}
+
+/// Reads a stream while it passes.
+#[derive(Debug)]
+pub struct Watch {
+    framing: Framing,
+    line: Line,
+    tokens: Tokenizer,
+    event: Event,
+    /// An event has begun.
+    open: bool,
+    /// It is known to be no error.
+    decided: bool,
+    /// Its beginning went out with an earlier chunk.
+    passed: bool,
+    done: bool,
+    held: Vec<u8>,
+    free: Vec<u8>,
+    late: Option<Late>,
+}
+
+/// What a chunk means. `from` is where in it the undecided or bad event begins; `None` when that
+/// is in an earlier chunk, held until now.
+enum Read {
+    Clear,
+    Undecided { from: Option<usize> },
+    Failed { from: Option<usize>, torn: bool },
+}
+
+impl Watch {
+    /// For an answer of this framing.
+    pub fn new(framing: Framing) -> Self {
+        Watch {
+            framing,
+            line: Line::Start,
+            tokens: Tokenizer::new(),
+            event: Event::default(),
+            open: false,
+            decided: false,
+            passed: false,
+            done: false,
+            held: Vec::new(),
+            free: Vec::new(),
+            late: None,
+        }
+    }
+
+    /// Reads a chunk and says what of it may go out.
+    pub fn push(&mut self, chunk: &[u8]) -> Seen<'_> {
+        match self.framing {
+            Framing::Opaque => Seen::Pass,
+            Framing::Json => {
+                // Not judged: text that is no JSON has no usage to tell.
+                let _ = self.tokens.push(chunk, &mut self.event);
+                Seen::Pass
+            }
+            Framing::Native | Framing::Compat => self.judge(chunk),
+        }
+    }
+
+    fn judge(&mut self, chunk: &[u8]) -> Seen<'_> {
+        if let Some(late) = &mut self.late {
+            late.push(chunk);
+            return Seen::Failed { before: &[], pass: 0 };
+        }
+        self.free.clear();
+        match self.read(chunk) {
+            Read::Clear if self.held.is_empty() => Seen::Pass,
+            Read::Undecided { from: None } if self.held.len() + chunk.len() <= HELD_MAX => {
+                self.held.extend_from_slice(chunk);
+                Seen::Part { before: &[], pass: 0 }
+            }
+            Read::Undecided { from: Some(from) } if chunk.len() - from <= HELD_MAX => {
+                std::mem::swap(&mut self.held, &mut self.free);
+                self.held.extend_from_slice(&chunk[from..]);
+                Seen::Part { before: &self.free, pass: from }
+            }
+            // Longer than any error begins: what is held goes with it.
+            Read::Clear | Read::Undecided { .. } => {
+                self.decided = true;
+                self.passed = self.open;
+                std::mem::swap(&mut self.held, &mut self.free);
+                Seen::Part { before: &self.free, pass: chunk.len() }
+            }
+            Read::Failed { from, torn } => self.fail(chunk, from, torn),
+        }
+    }
+
+    fn fail(&mut self, chunk: &[u8], from: Option<usize>, torn: bool) -> Seen<'_> {
+        let mut late = Late::new(torn);
+        if from.is_none() {
+            late.push(&self.held);
+            self.held.clear();
+        }
+        std::mem::swap(&mut self.held, &mut self.free);
+        let pass = from.unwrap_or(0);
+        late.push(&chunk[pass..]);
+        self.late = Some(late);
+        Seen::Failed { before: &self.free, pass }
+    }
+
+    fn read(&mut self, chunk: &[u8]) -> Read {
+        let mut begun = None;
+        let mut at = 0;
+        while at < chunk.len() {
+            if self.line == Line::Start && !self.open {
+                begun = Some(at);
+            }
+            let rest = &chunk[at..];
+            match self.step(rest) {
+                Step::Read(read) => at += read,
+                Step::Bare if self.decided || !self.open => {
+                    return Read::Failed { from: Some(at), torn: self.open };
+                }
+                Step::Bare | Step::Error => {
+                    let torn = self.passed && begun.is_none();
+                    return Read::Failed { from: if torn { Some(0) } else { begun }, torn };
+                }
+            }
+        }
+        if self.open && !self.decided || !self.open && matches!(self.line, Line::Prefix(_)) {
+            return Read::Undecided { from: begun };
+        }
+        self.passed = self.open;
+        Read::Clear
+    }
+
+    fn step(&mut self, rest: &[u8]) -> Step {
+        let first = rest[0];
+        match self.line {
+            Line::Start => return self.start(first),
+            Line::Return | Line::Gap | Line::Prefix(_) if first == b'\n' => {
+                if self.line == Line::Return {
+                    self.event_ends();
+                }
+                self.line = Line::Start;
+            }
+            Line::Prefix(read) if DATA.get(read) == Some(&first) => self.prefix(read + 1),
+            Line::Gap if first == b' ' => {}
+            Line::Gap if first == b'[' && self.framing == Framing::Compat => {
+                self.line = Line::Mark(1);
+            }
+            Line::Mark(read) if DONE[read] == first => self.mark(read + 1),
+            Line::Mark(read) => {
+                self.line = Line::Data;
+                return self.data(&DONE[..read], 0);
+            }
+            Line::Gap => {
+                self.line = Line::Data;
+                return Step::Read(0);
+            }
+            Line::Data => {
+                let end = memchr(b'\n', rest).map(|end| end + 1);
+                if end.is_some() {
+                    self.line = Line::Start;
+                }
+                let read = end.unwrap_or(rest.len());
+                return self.data(&rest[..read], read);
+            }
+            Line::Return | Line::Prefix(_) | Line::Rest => {
+                self.line = Line::Rest;
+                let Some(end) = memchr(b'\n', rest) else { return Step::Read(rest.len()) };
+                self.line = Line::Start;
+                return Step::Read(end + 1);
+            }
+        }
+        Step::Read(1)
+    }
+
+    /// The first byte of a line.
+    fn start(&mut self, first: u8) -> Step {
+        match first {
+            b'\n' => self.event_ends(),
+            b'\r' => self.line = Line::Return,
+            b'd' => self.line = Line::Prefix(1),
+            // Data that goes on in a line without `data:`; nobody writes so but in an error.
+            b' ' | b'\t' | b'"' | b'}' | b']' if self.open && !self.decided => {
+                self.line = Line::Data;
+                return Step::Read(0);
+            }
+            b'{' | b'[' => return Step::Bare,
+            _ => self.line = Line::Rest,
+        }
+        Step::Read(1)
+    }
+
+    fn prefix(&mut self, read: usize) {
+        self.line = Line::Prefix(read);
+        if read == DATA.len() {
+            self.line = Line::Gap;
+            if !self.open {
+                self.open = true;
+                self.decided = false;
+                self.passed = false;
+                self.tokens.reset();
+                self.event.begin();
+            }
+        }
+    }
+
+    fn mark(&mut self, read: usize) {
+        self.line = Line::Mark(read);
+        if read == DONE.len() {
+            self.done = true;
+            self.decided = true;
+            self.line = Line::Rest;
+        }
+    }
+
+    fn data(&mut self, data: &[u8], read: usize) -> Step {
+        let readable = self.tokens.push(data, &mut self.event).is_ok();
+        if self.event.failed() {
+            return Step::Error;
+        }
+        self.decided |= !readable || self.event.decided();
+        Step::Read(read)
+    }
+
+    fn event_ends(&mut self) {
+        self.line = Line::Start;
+        self.open = false;
+        self.passed = false;
+    }
+
+    /// The error that failed the stream has been read whole; nothing more need be pushed.
+    pub fn told(&self) -> bool {
+        self.late.as_ref().is_some_and(Late::told)
+    }
+
+    /// The facts of the error that failed the stream.
+    pub fn failure(&self) -> Option<Failure> {
+        self.late.as_ref().map(Late::failure)
+    }
+
+    /// The event that tells the caller of the failure, without secrets: the last bytes to send
+    /// before the connection is aborted. For a broken stream it says just that.
+    pub fn error_event(&self, keys: &[&ApiKey]) -> Vec<u8> {
+        let told = self.late.as_ref().and_then(|late| late.redacted(keys));
+        match told {
+            Some(error) => self.event_of(error),
+            None => self.problem_event(&Problem::new(Reason::Broken)),
+        }
+    }
+
+    /// The event that tells the caller of an error of our own.
+    pub fn problem_event(&self, problem: &Problem) -> Vec<u8> {
+        self.event_of(problem.body(crate::route::Dialect::Native))
+    }
+
+    fn event_of(&self, error: Vec<u8>) -> Vec<u8> {
+        let torn = self.late.as_ref().map_or(self.passed, Late::torn);
+        let before: &[u8] = if torn { b"\r\n\r\n" } else { b"" };
+        [before, b"data: ", &error, b"\r\n\r\n"].concat()
+    }
+
+    /// Bytes that are still held when a whole stream ends; they belong to the answer.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// How a stream that ends here has ended.
+    pub fn end(&self) -> Ending {
+        let whole = match self.framing {
+            Framing::Native => self.event.finished(),
+            Framing::Compat => self.done,
+            Framing::Json | Framing::Opaque => true,
+        };
+        if whole && self.late.is_none() { Ending::Whole } else { Ending::Broken }
+    }
+
+    /// What was used, as far as it was told.
+    pub fn usage(&self) -> Usage {
+        self.event.usage()
+    }
+}
+
+/// What became of a few bytes.
+enum Step {
+    Read(usize),
+    /// The event is an error.
+    Error,
+    /// A line is no event line but JSON.
+    Bare,
+}
+
+#[cfg(test)]
+mod tests;
