@@ -9,7 +9,7 @@
 //! - [`rows`]: the plain data that goes in and comes out;
 //! - [`migrations`] and [`sql`]: schema and statements, one set for every engine of SQLite's kind;
 //! - [`sqlite`]: one file, one writer thread, group commit (feature `sqlite`, on by default);
-//! - [`contract`]: what every store is tested against (feature `contract`).
+//! - `contract`: what every store is tested against (feature `contract`).
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
