@@ -29,11 +29,10 @@ impl Budget {
     pub(crate) fn retry(&mut self, now: Mono) -> bool {
         let second = now.0 / 1000;
         let recent = |one: &&Second| second.saturating_sub(one.at) < WINDOW as u64;
-        let (calls, retries) = self
-            .seconds
-            .iter()
-            .filter(recent)
-            .fold((0u64, 0u64), |(c, r), one| (c + u64::from(one.calls), r + u64::from(one.retries)));
+        let (calls, retries) =
+            self.seconds.iter().filter(recent).fold((0u64, 0u64), |(c, r), one| {
+                (c + u64::from(one.calls), r + u64::from(one.retries))
+            });
         let allowed = (calls * SHARE_PERCENT / 100).max(FLOOR);
         if retries < allowed {
             self.second(now).retries += 1;

@@ -256,6 +256,7 @@ pub struct Exchange {
     /// Kept only for a key that is yet to be proven: its lane is not known before.
     pub(crate) model: Option<Box<str>>,
     pub(crate) bearer: Option<KeyId>,
+    pub(crate) tombstone: Option<Tombstone>,
     pub(crate) own: Option<Slot>,
     pub(crate) way: Way,
     pub(crate) proof: bool,

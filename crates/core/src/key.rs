@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     id::KeyId,
     limits::Limits,
-    rest::{Cause, Reach, Rest},
+    rest::{Cause, Reach, Rest, UNNAMED_MEMORY, UNNAMED_STEPS},
     time::{Mono, Wall},
     wire::Family,
 };
@@ -26,13 +26,14 @@ pub(crate) struct Key<S> {
     pub(crate) usage: Usage,
     /// Calls lent since the day began, and when it ends.
     pub(crate) lent_today: u32,
-    pub(crate) day_end: Mono,
+    pub(crate) day_end: Wall,
     /// Attempts under way whose head is not there yet.
     pub(crate) leases: u32,
     pub(crate) probe: Probe,
     /// Which events are waiting to be taken.
     pub(crate) dirty: u8,
     pub(crate) used: bool,
+    pub(crate) erase_queued: bool,
     pub(crate) class: Class,
 }
 
@@ -49,17 +50,28 @@ impl<S> Key<S> {
             bounds: Vec::new(),
             usage: Usage::default(),
             lent_today: 0,
-            day_end: Mono(0),
+            day_end: Wall(0),
             leases: 0,
-            probe: Probe { failures: 0, asked: None, at: Mono::NEVER },
+            probe: Probe { failures: 0, asked: None, doubt: None, at: Mono::NEVER },
             dirty: 0,
             used: false,
+            erase_queued: false,
             class: Class::Nothing,
         }
     }
 
     pub(crate) fn is_active(&self) -> bool {
         self.state == State::Active
+    }
+
+    /// Whether others may be served with the key at all now, rests apart.
+    pub(crate) fn is_lent(&self, now: Wall) -> bool {
+        self.is_active() && self.suspect.is_none() && !self.limits.paused && !self.lent_out(now)
+    }
+
+    /// When every rest that covers this lane will be over.
+    pub(crate) fn rested_at(&self, lane: u16, family: Family, now: Mono) -> Mono {
+        self.rest(lane, family, now).map_or(now, |rest| rest.until)
     }
 
     /// The rest that keeps the key from this lane now, the longest if there are several.
@@ -78,7 +90,7 @@ impl<S> Key<S> {
     }
 
     /// Whether today's loan is used up.
-    pub(crate) fn lent_out(&self, now: Mono) -> bool {
+    pub(crate) fn lent_out(&self, now: Wall) -> bool {
         let limit = self.limits.lend_per_day;
         limit.is_some_and(|limit| limit == 0 || (now < self.day_end && self.lent_today >= limit))
     }
@@ -107,8 +119,45 @@ impl<S> Key<S> {
         }
     }
 
-    fn rests_whole(&self, now: Mono) -> bool {
+    pub(crate) fn rests_whole(&self, now: Mono) -> bool {
         self.rests.iter().any(|rest| rest.reach == Reach::Everything && rest.until > now)
+    }
+
+    /// Whether some family of methods rests.
+    pub(crate) fn rests_somewhere(&self, now: Mono) -> bool {
+        self.rests.iter().any(|rest| matches!(rest.reach, Reach::Family(_)) && rest.until > now)
+    }
+
+    /// Notes a rest, one per reach: the later end wins. Whether it is a new cooldown.
+    pub(crate) fn put_rest(&mut self, reach: Reach, cause: Cause, until: Mono, now: Mono) -> bool {
+        let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) else {
+            self.rests.push(Rest { reach, cause, step: 0, until, queued: Mono::NEVER });
+            return true;
+        };
+        let fresh = rest.until <= now;
+        if fresh || rest.until < until {
+            *rest = Rest { cause, until, step: if fresh { 0 } else { rest.step }, ..*rest };
+        }
+        fresh
+    }
+
+    /// Notes an unnamed quota: one step per window, however many answers speak of it.
+    pub(crate) fn put_unnamed(&mut self, lane: u16, now: Mono) -> bool {
+        let reach = Reach::Lane(lane);
+        let old = self.rests.iter().find(|rest| rest.reach == reach).copied();
+        if old.is_some_and(|rest| rest.until > now) {
+            return false;
+        }
+        let recent =
+            |rest: &Rest| rest.cause == Cause::Unnamed && now.since(rest.until) < UNNAMED_MEMORY;
+        let step = old.filter(recent).map_or(0, |rest| rest.step + 1);
+        let step = step.min(UNNAMED_STEPS.len() as u8 - 1);
+        let until = now + UNNAMED_STEPS[usize::from(step)];
+        self.put_rest(reach, Cause::Unnamed, until, now);
+        if let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) {
+            rest.step = step;
+        }
+        true
     }
 
     /// Forgets rests of one cause, so that the key may serve at once.
@@ -237,6 +286,8 @@ pub(crate) struct Probe {
     pub(crate) failures: u8,
     /// The doubt that the probe under way is to settle; a dead key's reason otherwise.
     pub(crate) asked: Option<Reason>,
+    /// The doubt to ask about again.
+    pub(crate) doubt: Option<Reason>,
     /// When the next probe is due, or the one under way given up.
     pub(crate) at: Mono,
 }

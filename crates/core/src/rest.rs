@@ -81,12 +81,7 @@ impl Cause {
         }
     }
 
-    /// Whether waiting helps only by the day.
-    pub(crate) fn lasts_the_day(self) -> bool {
-        matches!(self, Cause::Day | Cause::LimitZero | Cause::Closed)
-    }
-
-    const ALL: [Cause; 7] = [
+    pub(crate) const ALL: [Cause; 7] = [
         Cause::Minute,
         Cause::Day,
         Cause::Unnamed,
@@ -137,9 +132,9 @@ impl Scope {
         }
         let mut parts = text.strip_prefix("lane/")?.splitn(3, '/');
         let family = family_named(parts.next()?)?;
-        let metered = parts.next()?.parse().ok()?;
+        let metered = metered_named(parts.next()?)?;
         let model = parts.next()?.into();
-        Some(Scope::Lane { model, family, metered: Metered::from_bits(metered) })
+        Some(Scope::Lane { model, family, metered })
     }
 }
 
@@ -149,7 +144,11 @@ impl fmt::Display for Scope {
             Scope::Everything => f.write_str("all"),
             Scope::Family(family) => write!(f, "family/{}", family_name(*family)),
             Scope::Lane { model, family, metered } => {
-                write!(f, "lane/{}/{}/{model}", family_name(*family), metered.bits())
+                write!(f, "lane/{}/", family_name(*family))?;
+                for (place, name) in metered.names().enumerate() {
+                    write!(f, "{}{name}", if place == 0 { "" } else { "+" })?;
+                }
+                write!(f, "/{model}")
             }
         }
     }
@@ -183,6 +182,24 @@ fn family_named(name: &str) -> Option<Family> {
     ALL.into_iter().find(|family| family_name(*family) == name)
 }
 
+fn metered_named(names: &str) -> Option<Metered> {
+    let known = |name: &str| METERED.into_iter().find(|one| one.names().eq([name]));
+    names
+        .split('+')
+        .filter(|name| !name.is_empty())
+        .try_fold(Metered::NONE, |sum, name| known(name).map(|one| sum | one))
+}
+
+/// Everything that is metered.
+pub(crate) const METERED: [Metered; 6] = [
+    Metered::SEARCH,
+    Metered::MAPS,
+    Metered::CODE,
+    Metered::COMPUTER,
+    Metered::IMAGE_OUT,
+    Metered::SPEECH_OUT,
+];
+
 /// How long an unnamed quota rests a key, one step per window in a row.
 pub(crate) const UNNAMED_STEPS: [Duration; 3] =
     [Duration::from_secs(30), Duration::from_secs(45), Duration::from_secs(60)];
@@ -210,20 +227,32 @@ mod tests {
 
     #[test]
     fn scopes_and_causes_read_what_they_wrote() {
-        let lane = |model: &str| Scope::Lane {
+        let lane = |model: &str, metered| Scope::Lane {
             model: model.into(),
             family: Family::Generate,
-            metered: Metered::from_bits(5),
+            metered,
         };
-        let scopes =
-            [Scope::Everything, Scope::Family(Family::Live), lane("gemini/odd name"), lane("")];
+        let scopes = [
+            Scope::Everything,
+            Scope::Family(Family::Live),
+            lane("gemini/odd name", Metered::SEARCH | Metered::CODE),
+            lane("", Metered::NONE),
+        ];
         for scope in scopes {
             assert_eq!(Scope::parse(&scope.to_string()), Some(scope));
         }
         for cause in Cause::ALL {
             assert_eq!(Cause::parse(cause.name()), Some(cause));
         }
-        for text in ["", "lane/", "lane/generate", "lane/nothing/0/m", "family/x", "ALL"] {
+        for text in [
+            "",
+            "lane/",
+            "lane/generate",
+            "lane/nothing//m",
+            "lane/embed/gold/m",
+            "family/x",
+            "ALL",
+        ] {
             assert_eq!(Scope::parse(text), None, "{text}");
         }
     }

@@ -34,6 +34,12 @@ impl Ring {
         }
     }
 
+    /// Starts somewhere else: at the first place after `number` modulo the ring's extent.
+    pub(crate) fn turn_to(&mut self, number: u64) {
+        let extent = (self.levels[0].len() as u64) << BITS;
+        self.cursor = number.checked_rem(extent).unwrap_or(0) as u32;
+    }
+
     /// The first place at or after the cursor that `fits`, looking at no more than `looks` places.
     ///
     /// The cursor moves past the chosen place only if nothing before it was passed over: a key

@@ -1,0 +1,228 @@
+//! Everyone at once: many keys refused in a moment are not to blame one by one.
+//!
+//! When Google turns away the address we call from, or misjudges, every key looks dead within
+//! seconds, and a pool that believes it is gone for hours. So disabling verdicts (never quotas)
+//! are counted: five keys of three contributors within ten seconds, and none served meanwhile,
+//! trip the guard. Then those verdicts, and all that follow, are held: the keys go last, an alarm
+//! is raised, and a key that was good a moment ago is asked. If it is good still, the verdicts
+//! stand; if it is refused too, they fall as soon as any key is served again. Undecided after a
+//! minute they fall as well: a dead key is found dead again by its next call, a good one that was
+//! disabled is lost.
+//!
+//! A contributor is, as far as is known, a project: Google names it when it suspends one, and then
+//! all keys of it count once. A key without a named project counts for itself.
+
+use std::time::Duration;
+
+use crate::{id::Slot, key::Reason, time::Mono};
+
+/// Counts disabling verdicts and holds them when there are too many at once.
+#[derive(Debug, Default)]
+pub(crate) struct Guard {
+    blows: Vec<Blow>,
+    held: Option<Held>,
+    /// The key that was served last.
+    pub(crate) last_good: Option<Slot>,
+}
+
+/// A disabling verdict of a moment ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blow {
+    pub(crate) slot: Slot,
+    pub(crate) contributor: u64,
+    pub(crate) reason: Reason,
+    pub(crate) at: Mono,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    since: Mono,
+    suspects: Vec<Slot>,
+    /// The good key that was asked.
+    witness: Option<Slot>,
+    /// The witness was refused too.
+    confirmed: bool,
+}
+
+/// What to do about a disabling verdict.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// Disable the key.
+    Stands,
+    /// Too many at once: hold these, and ask the witness if there is one.
+    Trips { blows: Vec<Blow>, witness: Option<Slot> },
+    /// Hold this one too.
+    IsHeld,
+}
+
+/// What becomes of held verdicts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The keys are dead.
+    Stand(Vec<Slot>),
+    /// The keys are good, as far as is known.
+    Fall(Vec<Slot>),
+}
+
+impl Guard {
+    pub(crate) fn blow(&mut self, blow: Blow) -> Blame {
+        if let Some(held) = &mut self.held {
+            if !held.suspects.contains(&blow.slot) {
+                held.suspects.push(blow.slot);
+            }
+            return Blame::IsHeld;
+        }
+        let now = blow.at;
+        self.blows.retain(|old| old.slot != blow.slot && now.since(old.at) <= WINDOW);
+        if self.blows.len() == MAX_BLOWS {
+            self.blows.remove(0);
+        }
+        self.blows.push(blow);
+        if !self.is_everyone() {
+            return Blame::Stands;
+        }
+        let blows = std::mem::take(&mut self.blows);
+        let suspects: Vec<Slot> = blows.iter().map(|blow| blow.slot).collect();
+        let witness = self.last_good.filter(|good| !suspects.contains(good));
+        self.held = Some(Held { since: now, suspects, witness, confirmed: false });
+        Blame::Trips { blows, witness }
+    }
+
+    fn is_everyone(&self) -> bool {
+        let mut contributors: Vec<u64> = self.blows.iter().map(|blow| blow.contributor).collect();
+        contributors.sort_unstable();
+        contributors.dedup();
+        self.blows.len() >= KEYS && contributors.len() >= CONTRIBUTORS
+    }
+
+    /// A key was served: keys are not refused as such.
+    pub(crate) fn served(&mut self, slot: Slot) -> Option<Decision> {
+        self.last_good = Some(slot);
+        if !self.blows.is_empty() {
+            self.blows.clear();
+        }
+        let held = self.held.as_ref()?;
+        // A suspect that serves shows that the verdicts were false; so does anyone's success
+        // after a good key was refused. A bystander's success shows that only the suspects fail.
+        let false_alarm = held.confirmed || held.suspects.contains(&slot);
+        self.decide(false_alarm)
+    }
+
+    /// The witness was refused too. Whether that is news.
+    pub(crate) fn witness_refused(&mut self, slot: Slot) -> bool {
+        match &mut self.held {
+            Some(held) if held.witness == Some(slot) && !held.confirmed => {
+                held.confirmed = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_witness(&self, slot: Slot) -> bool {
+        self.held.as_ref().is_some_and(|held| held.witness == Some(slot))
+    }
+
+    /// When held verdicts must be decided.
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        self.held.as_ref().map(|held| held.since + DEADLINE)
+    }
+
+    /// Time is up: what nobody confirmed falls.
+    pub(crate) fn expire(&mut self, now: Mono) -> Option<Decision> {
+        self.deadline().filter(|deadline| *deadline <= now)?;
+        self.decide(true)
+    }
+
+    pub(crate) fn suspects(&self) -> &[Slot] {
+        self.held.as_ref().map_or(&[], |held| &held.suspects)
+    }
+
+    fn decide(&mut self, false_alarm: bool) -> Option<Decision> {
+        let suspects = self.held.take()?.suspects;
+        Some(if false_alarm { Decision::Fall(suspects) } else { Decision::Stand(suspects) })
+    }
+}
+
+/// Keys that must be refused at once.
+const KEYS: usize = 5;
+/// Contributors that they must belong to: one person's keys often die together.
+const CONTRIBUTORS: usize = 3;
+/// What "at once" means.
+const WINDOW: Duration = Duration::from_secs(10);
+/// By when held verdicts are decided.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Verdicts looked back on: more than enough to find five keys of three contributors.
+const MAX_BLOWS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(at: u32) -> Slot {
+        Slot { at, generation: 0 }
+    }
+
+    fn blow(at: u32, contributor: u64, second: u64) -> Blow {
+        Blow { slot: slot(at), contributor, reason: Reason::Invalid, at: Mono(second * 1000) }
+    }
+
+    fn tripped() -> Guard {
+        let mut guard = Guard { last_good: Some(slot(100)), ..Guard::default() };
+        (0..4).for_each(|at| assert_eq!(guard.blow(blow(at, at.into(), 0)), Blame::Stands));
+        let blame = guard.blow(blow(4, 4, 9));
+        assert!(matches!(blame, Blame::Trips { ref blows, witness: Some(w) }
+            if blows.len() == 5 && w == slot(100)));
+        guard
+    }
+
+    fn all() -> Vec<Slot> {
+        (0..5).map(slot).collect()
+    }
+
+    #[test]
+    fn five_keys_of_three_contributors_within_ten_seconds_trip_it() {
+        tripped();
+        let mut few = Guard::default();
+        assert!((0..50).all(|at| few.blow(blow(at, u64::from(at) % 2, 0)) == Blame::Stands));
+        let mut slow = Guard::default();
+        let paces = |at: u32| blow(at, at.into(), u64::from(at) * 3);
+        assert!((0..50).all(|at| slow.blow(paces(at)) == Blame::Stands));
+    }
+
+    #[test]
+    fn a_served_call_meanwhile_shows_that_keys_die_one_by_one() {
+        let mut guard = Guard::default();
+        for at in 0..50 {
+            assert_eq!(guard.blow(blow(at, at.into(), 0)), Blame::Stands);
+            if at % 4 == 3 {
+                assert_eq!(guard.served(slot(100)), None);
+            }
+        }
+    }
+
+    #[test]
+    fn verdicts_stand_if_a_bystander_is_served_and_fall_if_a_suspect_is() {
+        assert_eq!(tripped().served(slot(100)), Some(Decision::Stand(all())));
+        assert_eq!(tripped().served(slot(2)), Some(Decision::Fall(all())));
+    }
+
+    #[test]
+    fn a_refused_witness_makes_them_fall_with_the_next_success() {
+        let mut guard = tripped();
+        assert!(guard.witness_refused(slot(100)));
+        assert!(!guard.witness_refused(slot(100)));
+        assert_eq!(guard.blow(blow(100, 100, 20)), Blame::IsHeld);
+        let mut everyone = all();
+        everyone.push(slot(100));
+        assert_eq!(guard.served(slot(101)), Some(Decision::Fall(everyone)));
+    }
+
+    #[test]
+    fn undecided_verdicts_fall_after_a_minute() {
+        let mut guard = tripped();
+        assert_eq!(guard.expire(Mono(68_999)), None);
+        assert_eq!(guard.expire(Mono(69_000)), Some(Decision::Fall(all())));
+        assert_eq!(guard.deadline(), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! The table of keys: by place for speed, by id for whoever asks.
+
+use std::collections::HashMap;
+
+use crate::{
+    id::{Hashed, KeyId, Slot},
+    key::Key,
+};
+
+/// All keys of the pool.
+#[derive(Debug)]
+pub(crate) struct Keys<S> {
+    places: Vec<Place<S>>,
+    free: Vec<u32>,
+    by_id: HashMap<KeyId, Slot, Hashed>,
+    /// Withdrawn keys whose last attempts are still under way.
+    leaving: Vec<(Slot, u32)>,
+}
+
+#[derive(Debug)]
+struct Place<S> {
+    generation: u32,
+    key: Option<Key<S>>,
+}
+
+impl<S> Keys<S> {
+    pub(crate) fn new() -> Self {
+        let by_id = HashMap::with_hasher(Hashed);
+        Keys { places: Vec::new(), free: Vec::new(), by_id, leaving: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.by_id.len() as u32
+    }
+
+    pub(crate) fn find(&self, id: KeyId) -> Option<Slot> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Key<S>> {
+        let place = self.places.get(slot.at as usize)?;
+        place.key.as_ref().filter(|_| place.generation == slot.generation)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Key<S>> {
+        let place = self.places.get_mut(slot.at as usize)?;
+        place.key.as_mut().filter(|_| place.generation == slot.generation)
+    }
+
+    /// The key at a place, whatever its generation, with its full name.
+    pub(crate) fn at(&self, at: u32) -> Option<(Slot, &Key<S>)> {
+        let place = self.places.get(at as usize)?;
+        let slot = Slot { at, generation: place.generation };
+        place.key.as_ref().map(|key| (slot, key))
+    }
+
+    pub(crate) fn insert(&mut self, key: Key<S>) -> Slot {
+        let id = key.id;
+        let slot = match self.free.pop() {
+            Some(at) => {
+                let place = &mut self.places[at as usize];
+                place.key = Some(key);
+                Slot { at, generation: place.generation }
+            }
+            None => {
+                self.places.push(Place { generation: 0, key: Some(key) });
+                Slot { at: self.places.len() as u32 - 1, generation: 0 }
+            }
+        };
+        self.by_id.insert(id, slot);
+        slot
+    }
+
+    /// Takes a key out; attempts under way with it are counted on.
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Key<S>> {
+        let place = self.places.get_mut(slot.at as usize)?;
+        if place.generation != slot.generation {
+            return None;
+        }
+        let key = place.key.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(slot.at);
+        self.by_id.remove(&key.id);
+        if key.leases > 0 {
+            self.leaving.push((slot, key.leases));
+        }
+        Some(key)
+    }
+
+    pub(crate) fn leases(&self, slot: Slot) -> u32 {
+        let left = || self.leaving.iter().find(|(at, _)| *at == slot).map_or(0, |(_, n)| *n);
+        self.get(slot).map_or_else(left, |key| key.leases)
+    }
+
+    pub(crate) fn release(&mut self, slot: Slot) {
+        match self.get_mut(slot) {
+            Some(key) => key.leases = key.leases.saturating_sub(1),
+            None => {
+                let mut leaving = self.leaving.iter_mut();
+                if let Some((_, left)) = leaving.find(|(at, _)| *at == slot) {
+                    *left -= 1;
+                    self.leaving.retain(|(_, left)| *left > 0);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{limits::Limits, time::Wall};
+
+    fn key(number: u8) -> Key<()> {
+        Key::new(KeyId([number; 16]), (), Limits::default(), Wall(0))
+    }
+
+    #[test]
+    fn a_place_given_anew_is_not_mistaken_for_the_old_one() {
+        let mut keys = Keys::new();
+        let old = keys.insert(key(1));
+        keys.remove(old).unwrap();
+        let new = keys.insert(key(2));
+        assert_eq!(old.at, new.at);
+        assert!(keys.get(old).is_none() && keys.get(new).is_some());
+        assert!(keys.remove(old).is_none());
+    }
+
+    #[test]
+    fn attempts_of_a_removed_key_are_counted_to_their_end() {
+        let mut keys = Keys::new();
+        let slot = keys.insert(key(1));
+        keys.get_mut(slot).unwrap().leases = 2;
+        keys.remove(slot);
+        keys.insert(key(2));
+        assert_eq!(keys.leases(slot), 2);
+        keys.release(slot);
+        keys.release(slot);
+        assert_eq!(keys.leases(slot), 0);
+    }
+}

@@ -1,0 +1,313 @@
+//! What a verdict means for the key: rests, doubts, and the end.
+
+use std::cmp::Reverse;
+
+use crate::{
+    call::{Exchange, Served},
+    event::{Alarm, mark},
+    guard::{Blame, Blow, Decision},
+    id::{Slot, seeded},
+    key::{Reason, State},
+    lane::Terms,
+    pool::{Job, Pool, terms},
+    rest::{BILLING_FOR, CLOSED_FOR, Cause, DOUBT_FOR, KEEP_ABOVE, Reach},
+    time::{Mono, Now},
+    verdict::{Verdict, size_bound},
+    wire::Failure,
+};
+
+impl<S: Clone> Pool<S> {
+    /// Lets a verdict have its effect on the key that was asked.
+    pub(super) fn apply(
+        &mut self,
+        x: &Exchange,
+        slot: Slot,
+        verdict: Verdict,
+        failure: Option<&Failure>,
+        now: Now,
+    ) {
+        let Some(lane) = x.lane.filter(|_| self.keys.get(slot).is_some()) else { return };
+        let on_lane = Reach::Lane(lane);
+        match verdict {
+            Verdict::Served => self.thrives(slot, lane, now),
+            Verdict::KeyDead(reason) => self.condemn(slot, reason, failure, now),
+            Verdict::PerhapsDead(reason) => self.doubt(x, slot, reason, now),
+            Verdict::ModelClosed => {
+                self.rest(slot, on_lane, Cause::Closed, now.mono + CLOSED_FOR, now);
+            }
+            Verdict::LimitZero => {
+                self.rest(slot, on_lane, Cause::LimitZero, now.mono + CLOSED_FOR, now);
+                self.bill(lane, now);
+            }
+            Verdict::Minute(wait) => {
+                self.rest(slot, on_lane, Cause::Minute, now.mono + wait, now);
+            }
+            Verdict::Day => {
+                let midnight = self.day_end(now);
+                self.rest(slot, on_lane, Cause::Day, now.mono_at(midnight), now);
+            }
+            Verdict::Unnamed => self.rest_unnamed(slot, lane, now),
+            Verdict::Billing => {
+                let until = now.mono + BILLING_FOR;
+                self.rest(slot, Reach::Everything, Cause::Billing, until, now);
+            }
+            Verdict::TooLarge(limit) => {
+                self.lanes.at_mut(lane).pinned = true;
+                if let Some(key) = self.keys.get_mut(slot) {
+                    key.learn_bound(lane, size_bound(limit), now.mono);
+                }
+            }
+            Verdict::CallerFault
+            | Verdict::Unclear
+            | Verdict::Signature
+            | Verdict::Trouble
+            | Verdict::OurPlace => {}
+        }
+    }
+
+    /// Puts a key to rest.
+    pub(super) fn rest(&mut self, slot: Slot, reach: Reach, cause: Cause, until: Mono, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if key.put_rest(reach, cause, until, now.mono) {
+            self.tally.cooldown(cause);
+        }
+        self.rested(slot, reach, now);
+    }
+
+    fn rest_unnamed(&mut self, slot: Slot, lane: u16, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if key.put_unnamed(lane, now.mono) {
+            self.tally.cooldown(Cause::Unnamed);
+            self.rested(slot, Reach::Lane(lane), now);
+        }
+    }
+
+    /// Takes a key that was put to rest out of the rings, and queues its wake-up.
+    fn rested(&mut self, slot: Slot, reach: Reach, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(rest) = key.rests.iter_mut().find(|rest| rest.reach == reach) else { return };
+        let until = rest.until;
+        let queue = until < rest.queued;
+        if queue {
+            rest.queued = until;
+        }
+        match reach {
+            Reach::Lane(lane) => {
+                let at = self.lanes.at_mut(lane);
+                at.pinned = true;
+                if queue {
+                    at.wakes.push(Reverse((until, slot)));
+                }
+                self.sync_lane(slot, lane, now);
+            }
+            Reach::Family(_) | Reach::Everything => {
+                if queue {
+                    self.wakes.push(Reverse((until, slot)));
+                }
+                self.sync(slot, now);
+            }
+        }
+        if until.since(now.mono) > KEEP_ABOVE {
+            self.mark(slot, mark::COOLDOWNS);
+        }
+    }
+
+    /// The key served: whatever was held against keys as such is looked at again.
+    fn thrives(&mut self, slot: Slot, lane: u16, now: Now) {
+        let at = self.lanes.at_mut(lane);
+        at.pinned = true;
+        at.served = true;
+        if let Some(key) = self.keys.get_mut(slot) {
+            key.settle(lane);
+        }
+        let decision = self.guard.served(slot);
+        self.decide(decision, now);
+    }
+
+    /// The key may be dead: it rests for the method, and is asked.
+    fn doubt(&mut self, x: &Exchange, slot: Slot, reason: Reason, now: Now) {
+        let reach = Reach::Family(x.family);
+        self.rest(slot, reach, Cause::Doubt, now.mono + DOUBT_FOR, now);
+        let idle = |key: &crate::key::Key<S>| key.is_active() && key.probe.asked.is_none();
+        if self.keys.get(slot).is_some_and(idle) {
+            self.ask(slot, reason, now);
+        }
+    }
+
+    /// The key is dead, unless everyone dies at once.
+    pub(super) fn condemn(
+        &mut self,
+        slot: Slot,
+        reason: Reason,
+        failure: Option<&Failure>,
+        now: Now,
+    ) {
+        let Some(key) = self.keys.get(slot).filter(|key| key.is_active()) else { return };
+        let project = failure.and_then(|failure| failure.consumer.as_deref());
+        let contributor = match project {
+            Some(project) => seeded(CONTRIBUTORS, project.as_bytes()),
+            None => seeded(CONTRIBUTORS, &key.id.0),
+        };
+        match self.guard.blow(Blow { slot, contributor, reason, at: now.mono }) {
+            Blame::Stands => self.disable(slot, reason, now),
+            Blame::IsHeld => self.suspect(slot, reason, now),
+            Blame::Trips { blows, witness } => {
+                self.events.alarm(Alarm::Everyone);
+                for blow in blows {
+                    self.suspect(blow.slot, blow.reason, now);
+                }
+                if let Some(deadline) = self.guard.deadline() {
+                    self.agenda.push(Reverse((deadline, Job::Guard)));
+                }
+                if let Some(witness) = witness {
+                    self.ask(witness, reason, now);
+                }
+            }
+        }
+    }
+
+    /// Holds a disabling verdict: the key goes last.
+    fn suspect(&mut self, slot: Slot, reason: Reason, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        key.suspect = Some(reason);
+        if !key.is_active() {
+            key.state = State::Active;
+            key.probe.at = Mono::NEVER;
+            self.mark(slot, mark::STATE);
+        }
+        self.sync(slot, now);
+    }
+
+    /// What was decided about held verdicts.
+    pub(super) fn decide(&mut self, decision: Option<Decision>, now: Now) {
+        let (slots, dead) = match decision {
+            None => return,
+            Some(Decision::Stand(slots)) => (slots, true),
+            Some(Decision::Fall(slots)) => (slots, false),
+        };
+        if dead {
+            self.events.alarm(Alarm::EveryoneDead);
+        }
+        for slot in slots {
+            let Some(key) = self.keys.get_mut(slot) else { continue };
+            let Some(reason) = key.suspect.take() else { continue };
+            match dead {
+                true => self.disable(slot, reason, now),
+                false => self.sync(slot, now),
+            }
+        }
+    }
+
+    pub(super) fn disable(&mut self, slot: Slot, reason: Reason, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        key.state = State::Disabled { reason, since: now.wall };
+        key.probe.asked = None;
+        key.probe.failures = 0;
+        self.mark(slot, mark::STATE);
+        self.sync(slot, now);
+        self.plan_for_dead(slot, now);
+    }
+
+    /// The key is proven again.
+    pub(super) fn revive(&mut self, slot: Slot, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        key.state = State::Active;
+        key.suspect = None;
+        key.probe.failures = 0;
+        key.probe.asked = None;
+        key.probe.at = Mono::NEVER;
+        key.lift(|rest| rest.cause == Cause::Doubt);
+        self.mark(slot, mark::STATE | mark::COOLDOWNS);
+        self.sync(slot, now);
+    }
+
+    /// A key was told that this model's limit is zero: somebody pays for it elsewhere.
+    pub(super) fn bill(&mut self, lane: u16, now: Now) {
+        let model = self.lanes.at(lane).model.clone();
+        // What shares an overflow lane, or names no model, must not bill all that share it.
+        if &*model == crate::lane::OVERFLOW || model.is_empty() {
+            return;
+        }
+        let until = now.mono + BILLED_FOR;
+        match self.billed.iter_mut().find(|(name, _)| *name == model) {
+            Some((_, end)) => *end = until,
+            None => {
+                if self.billed.len() >= MAX_BILLED {
+                    self.billed.remove(0);
+                }
+                self.billed.push((model.clone(), until));
+                self.agenda.push(Reverse((until, Job::Unbill)));
+            }
+        }
+        self.renew_terms(&model, now);
+    }
+
+    /// Forgets billed marks that nobody renewed.
+    pub(super) fn unbill(&mut self, now: Now) {
+        let ended: Vec<Box<str>> = self
+            .billed
+            .iter()
+            .filter(|(_, until)| *until <= now.mono)
+            .map(|(model, _)| model.clone())
+            .collect();
+        self.billed.retain(|(_, until)| *until > now.mono);
+        ended.iter().for_each(|model| self.renew_terms(model, now));
+        if let Some(next) = self.billed.iter().map(|(_, until)| *until).min() {
+            self.agenda.push(Reverse((next, Job::Unbill)));
+        }
+    }
+
+    fn renew_terms(&mut self, model: &str, now: Now) {
+        for number in 0..self.lanes.len() {
+            let lane = self.lanes.at(number);
+            let terms: Terms = terms(&self.billed, model, lane.family, lane.metered);
+            if *lane.model == *model && lane.terms != terms {
+                self.lanes.at_mut(number).terms = terms;
+                self.fill(number, now);
+            }
+        }
+    }
+
+    /// Counts a served call for both sides.
+    pub(super) fn count_served(&mut self, x: &Exchange, slot: Slot, now: Now) {
+        let own = x.own == Some(slot);
+        if let Some(key) = self.keys.get_mut(slot) {
+            let usage = &mut key.usage;
+            *(if own { &mut usage.own_calls } else { &mut usage.lent_calls }) += 1;
+        }
+        self.touch(slot, now);
+        if let Some(borrower) = x.own.filter(|_| !own) {
+            if let Some(key) = self.keys.get_mut(borrower) {
+                key.usage.borrowed_calls += 1;
+            }
+            self.touch(borrower, now);
+        }
+    }
+
+    /// Counts a served call's tokens for both sides.
+    pub(super) fn count_tokens(&mut self, x: &Exchange, slot: Slot, tokens: u64, now: Now) {
+        if tokens == 0 || x.served != Some(Served::Slot(slot)) {
+            return;
+        }
+        let own = x.own == Some(slot);
+        if let Some(key) = self.keys.get_mut(slot) {
+            let usage = &mut key.usage;
+            *(if own { &mut usage.own_tokens } else { &mut usage.lent_tokens }) += tokens;
+        }
+        self.touch(slot, now);
+        if let Some(borrower) = x.own.filter(|_| !own) {
+            if let Some(key) = self.keys.get_mut(borrower) {
+                key.usage.borrowed_tokens += tokens;
+            }
+            self.touch(borrower, now);
+        }
+    }
+}
+
+/// A seed that keeps contributors' hashes apart from others.
+const CONTRIBUTORS: u64 = 0x706f_746c_7563_6b21;
+/// How long a model is held for billed after the last key that was told so: such keys are told
+/// again every day, so a model that becomes free is lent again within the week.
+const BILLED_FOR: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+/// Billed models remembered: more than Google has.
+const MAX_BILLED: usize = 256;

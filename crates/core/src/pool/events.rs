@@ -1,0 +1,90 @@
+//! Events that wait to be taken.
+
+use std::collections::VecDeque;
+
+use crate::{
+    event::{ALARMS, Alarm, Event, mark},
+    id::{KeyId, Slot, Tombstone},
+    pool::Pool,
+    time::Now,
+};
+
+/// What waits: marks on keys, and what is about keys that are gone.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// Keys with marks, each once.
+    dirty: VecDeque<Slot>,
+    /// About keys that are gone, in order.
+    pub(super) notices: VecDeque<Notice>,
+    /// Keys whose counts changed since they were stored, each once.
+    pub(super) used: Vec<Slot>,
+    pub(super) flush_planned: bool,
+    alarms: [bool; ALARMS.len()],
+}
+
+#[derive(Debug)]
+pub(super) enum Notice {
+    Withdrawn(KeyId, Tombstone),
+    Lifted(Tombstone),
+    Erased(KeyId),
+}
+
+impl Events {
+    pub(super) fn alarm(&mut self, alarm: Alarm) {
+        self.alarms[alarm as usize] = true;
+    }
+
+    fn take_alarm(&mut self) -> Option<Alarm> {
+        let at = self.alarms.iter().position(|raised| *raised)?;
+        self.alarms[at] = false;
+        ALARMS.get(at).copied()
+    }
+}
+
+impl<S: Clone> Pool<S> {
+    /// The next thing to be stored, probed or told.
+    pub fn poll_event(&mut self, now: Now) -> Option<Event<S>> {
+        if let Some(alarm) = self.events.take_alarm() {
+            return Some(Event::Alarm(alarm));
+        }
+        match self.events.notices.pop_front() {
+            Some(Notice::Withdrawn(id, tombstone)) => {
+                return Some(Event::Withdrawn { id, tombstone });
+            }
+            Some(Notice::Lifted(tombstone)) => return Some(Event::TombstoneLifted(tombstone)),
+            Some(Notice::Erased(id)) => return Some(Event::Erase(id)),
+            None => {}
+        }
+        while let Some(slot) = self.events.dirty.front().copied() {
+            if let Some(event) = self.take_mark(slot, now) {
+                return Some(event);
+            }
+            self.events.dirty.pop_front();
+        }
+        None
+    }
+
+    /// Marks a key: its events are made when they are taken.
+    pub(super) fn mark(&mut self, slot: Slot, marks: u8) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if key.dirty == 0 {
+            self.events.dirty.push_back(slot);
+        }
+        key.dirty |= marks;
+    }
+
+    fn take_mark(&mut self, slot: Slot, now: Now) -> Option<Event<S>> {
+        let key = self.keys.get_mut(slot)?;
+        let lowest = key.dirty & key.dirty.wrapping_neg();
+        key.dirty &= !lowest;
+        let id = key.id;
+        Some(match lowest {
+            mark::STATE => Event::State { id, state: key.state },
+            mark::LIMITS => Event::Limits { id, limits: key.limits.clone() },
+            mark::PROBE => Event::Probe { slot, id, secret: key.secret.clone() },
+            mark::COOLDOWNS => Event::Cooldowns { id, cooldowns: self.cooldowns(slot, now) },
+            mark::USAGE => Event::Usage { id, usage: self.usage(slot)? },
+            _ => return None,
+        })
+    }
+}

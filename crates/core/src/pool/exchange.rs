@@ -1,0 +1,208 @@
+//! One exchange's life: who asks, which key next, and the end.
+
+use std::{cmp::Reverse, time::Duration};
+
+use crate::{
+    call::{
+        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Step, Way, Whose,
+    },
+    config::Config,
+    id::Slot,
+    pool::Pool,
+    time::Now,
+};
+
+impl<S: Clone> Pool<S> {
+    /// Begins an exchange: finds out who asks, and how the call may be served.
+    pub fn begin(&mut self, call: Call<'_>, now: Now) -> Exchange {
+        self.tick(now);
+        self.budget.call(now.mono);
+        self.tally.exchanges += 1;
+        self.tally.under_way += 1;
+        let (mode, own) = self.stand(&call, now);
+        let pending = matches!(mode, Mode::Proof | Mode::Revival);
+        let model = call.model.unwrap_or("");
+        let lane = matches!(mode, Mode::Own | Mode::Pool | Mode::Revival).then(|| {
+            let lane = self.lane(model, call.family, call.metered, now);
+            self.lanes.at_mut(lane).users += 1;
+            lane
+        });
+        Exchange {
+            mode,
+            lane,
+            family: call.family,
+            metered: call.metered,
+            model: (mode == Mode::Proof).then(|| model.into()),
+            bearer: call.bearer,
+            tombstone: call.tombstone,
+            own,
+            // A bearer who wants the own key proves it, but does not go on with the pool.
+            way: if call.own_requested { Way::OwnOnly } else { call.way },
+            proof: call.proof,
+            source: call.source,
+            talk: [call.signature, call.conversation],
+            goes_on: call.has_model_turn,
+            prompt_tokens: call.prompt_tokens,
+            patience: now.mono + self.config.max_wait,
+            tried: [None; MAX_TRIED],
+            tries: 0,
+            running: None,
+            served: None,
+            forced: None,
+            second_chance: false,
+            key_failures: 0,
+            quota_failures: 0,
+            pending,
+            deferred: None,
+        }
+    }
+
+    /// What to do next for an exchange.
+    pub fn next(&mut self, x: &mut Exchange, now: Now) -> Step<S> {
+        match x.mode {
+            Mode::Refused(refusal) => self.refuse(refusal),
+            Mode::Proof | Mode::Revival | Mode::Bare if x.tries == 0 => {
+                x.tries = 1;
+                x.running = Some(Running::Bearer);
+                Step::Try(Attempt { whose: Whose::Bearer, number: 1 })
+            }
+            Mode::Proof | Mode::Revival | Mode::Bare => self.refuse(KEY_GONE),
+            Mode::Own => match x.own.filter(|_| x.tries == 0) {
+                Some(own) => self.attempt(x, own, now).unwrap_or_else(|| self.refuse(KEY_GONE)),
+                None => self.refuse(KEY_GONE),
+            },
+            Mode::Pool => self.next_of_pool(x, now),
+        }
+    }
+
+    /// Ends an exchange: frees its key and counts what it used.
+    pub fn finish(&mut self, mut x: Exchange, end: End, now: Now) {
+        self.tally.under_way = self.tally.under_way.saturating_sub(1);
+        if let Some(Running::Slot(slot)) = x.running.take() {
+            self.keys.release(slot);
+        }
+        if x.pending {
+            self.refused.settle(x.source);
+        }
+        if let Some(lane) = x.lane {
+            let lane = self.lanes.at_mut(lane);
+            lane.users = lane.users.saturating_sub(1);
+        }
+        if let Some(Served::Slot(slot)) = x.served {
+            self.count_tokens(&x, slot, end.tokens, now);
+        }
+    }
+
+    fn stand(&mut self, call: &Call<'_>, now: Now) -> (Mode, Option<Slot>) {
+        let Some(id) = call.bearer else { return (Mode::Refused(Refusal::NoKey), None) };
+        if let Some((slot, key)) = self.keys.find(id).and_then(|s| Some((s, self.keys.get(s)?))) {
+            let own = call.way == Way::OwnOnly || call.own_requested || !key.limits.borrow;
+            let mode = match (key.is_active(), own) {
+                (true, true) => Mode::Own,
+                (true, false) => Mode::Pool,
+                (false, _) => self.prove(call, Mode::Revival, now),
+            };
+            return (mode, Some(slot));
+        }
+        if call.tombstone.is_some_and(|tombstone| self.tombstones.contains(tombstone)) {
+            return (Mode::Bare, None);
+        }
+        (self.prove(call, Mode::Proof, now), None)
+    }
+
+    /// Lets a key that is not proven ask, unless it was refused a short while ago.
+    fn prove(&mut self, call: &Call<'_>, mode: Mode, now: Now) -> Mode {
+        let refusal = call.bearer.and_then(|id| self.refused.enter(id, call.source, now.mono));
+        refusal.map_or(mode, Mode::Refused)
+    }
+
+    fn next_of_pool(&mut self, x: &mut Exchange, now: Now) -> Step<S> {
+        if x.tries >= self.config.attempts.min(Config::MAX_ATTEMPTS) {
+            return self.refuse_spent(x, now);
+        }
+        if let Some(slot) = self.pick(x, now)
+            && let Some(step) = self.attempt(x, slot, now)
+        {
+            return step;
+        }
+        match self.soonest(x, true, now).filter(|wake| *wake <= x.patience) {
+            Some(until) => Step::Wait { until },
+            None => self.refuse_spent(x, now),
+        }
+    }
+
+    /// Gives the exchange a key to try.
+    fn attempt(&mut self, x: &mut Exchange, slot: Slot, now: Now) -> Option<Step<S>> {
+        let own = x.own == Some(slot);
+        if !own {
+            self.lend(slot, now);
+        }
+        let key = self.keys.get_mut(slot)?;
+        key.leases += 1;
+        let whose = Whose::Key { slot, id: key.id, secret: key.secret.clone(), own };
+        x.tried[usize::from(x.tries) % MAX_TRIED] = Some(slot);
+        x.tries += 1;
+        x.running = Some(Running::Slot(slot));
+        Some(Step::Try(Attempt { whose, number: x.tries }))
+    }
+
+    /// Counts a loan against the contributor's day.
+    fn lend(&mut self, slot: Slot, now: Now) {
+        let day_end = self.day_end(now);
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if key.day_end != day_end {
+            key.day_end = day_end;
+            key.lent_today = 0;
+        }
+        key.lent_today = key.lent_today.saturating_add(1);
+        if key.limits.lend_per_day.is_some() && key.lent_out(now.wall) {
+            self.wakes.push(Reverse((now.mono_at(day_end), slot)));
+            self.sync(slot, now);
+        }
+    }
+
+    /// A loan that served nobody is given back.
+    pub(super) fn unlend(&mut self, slot: Slot, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let was_out = key.lent_out(now.wall);
+        key.lent_today = key.lent_today.saturating_sub(1);
+        if was_out {
+            self.sync(slot, now);
+        }
+    }
+
+    /// Nothing is left to try: says so in the way that helps most.
+    fn refuse_spent(&mut self, x: &Exchange, now: Now) -> Step<S> {
+        let wake = self.soonest(x, false, now);
+        let others = self.any_ready(x, now);
+        let wait = match wake {
+            _ if others => SOON,
+            Some(wake) => wake.since(now.mono).max(SOON),
+            None => UNKNOWN_WAKE,
+        };
+        let per_day = wait > HOURS_AWAY;
+        let refusal = match (x.key_failures, x.quota_failures) {
+            (0, _) if self.outgrown(x, now) => Refusal::TooLarge,
+            (0, _) => Refusal::Resting { wait, per_day },
+            (failed, quota) if failed == quota => Refusal::Spent { wait, per_day },
+            _ => Refusal::KeysFailed { wait: wait.min(LONGEST_RETRY_AFTER) },
+        };
+        self.refuse(refusal)
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Step<S> {
+        self.tally.refusal(refusal);
+        Step::Refuse(refusal)
+    }
+}
+
+/// When a caller should come again though keys are ready: at once, but not in a tight loop.
+const SOON: Duration = Duration::from_secs(1);
+/// When nobody knows when a key wakes.
+const UNKNOWN_WAKE: Duration = Duration::from_secs(60);
+/// Waits beyond this are a day's quota in all but name: clients should stop.
+const HOURS_AWAY: Duration = Duration::from_secs(3600);
+/// Failing keys are replaced by the minute: a 503 never sends callers away for longer.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// The bearer's key left the pool while its call was under way.
+const KEY_GONE: Refusal = Refusal::KeysFailed { wait: SOON };

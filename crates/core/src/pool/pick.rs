@@ -1,0 +1,209 @@
+//! Which key serves a call now.
+//!
+//! In this order: the key that a second chance asks for; the key of the conversation's last turn;
+//! the own key, where it is not lent (a paused key still serves its bearer first); the next key of
+//! the lane's ring, the own one among them; the own key, where only named keys are lent; and keys
+//! under suspicion last.
+
+use std::cmp::Reverse;
+
+use crate::{
+    call::Exchange,
+    id::Slot,
+    key::Key,
+    lane::Terms,
+    pool::{Pool, lends},
+    rest::Reach,
+    time::{Mono, Now},
+};
+
+impl<S: Clone> Pool<S> {
+    /// Chooses the key for the next attempt; never one that was tried.
+    pub(super) fn pick(&mut self, x: &mut Exchange, now: Now) -> Option<Slot> {
+        let lane = x.lane?;
+        self.wake_lane(lane, now);
+        if let Some(forced) = x.forced.take().filter(|slot| self.serves(x, *slot, now)) {
+            return Some(forced);
+        }
+        if let Some(kept) = self.kept(x, now) {
+            self.tally.kept_conversations += 1;
+            return Some(kept);
+        }
+        if let Some(own) = self.own_first(x, lane, now) {
+            return Some(own);
+        }
+        let keys = &self.keys;
+        let tokens = x.prompt_tokens;
+        let fits = |at: u32| {
+            !x.has_tried_place(at)
+                && keys.at(at).is_some_and(|(_, key)| key.fits(lane, tokens, now.mono))
+        };
+        if let Some(at) = self.lanes.at_mut(lane).ring.take(LOOKS, fits) {
+            return self.keys.at(at).map(|(slot, _)| slot);
+        }
+        self.last_resort(x, now)
+    }
+
+    /// Whether `pick` would find a key.
+    pub(super) fn could_pick(&mut self, x: &Exchange, now: Now) -> bool {
+        let Some(lane) = x.lane else { return false };
+        self.wake_lane(lane, now);
+        self.any_ready(x, now) || self.last_resort(x, now).is_some()
+    }
+
+    /// Whether the lane's ring has a key that was not tried and fits.
+    pub(super) fn any_ready(&self, x: &Exchange, now: Now) -> bool {
+        let Some(lane) = x.lane else { return false };
+        let fits = |at: u32| {
+            !x.has_tried_place(at)
+                && self
+                    .keys
+                    .at(at)
+                    .is_some_and(|(_, key)| key.fits(lane, x.prompt_tokens, now.mono))
+        };
+        self.lanes.at(lane).ring.any(LOOKS, fits)
+    }
+
+    /// Whether keys are ready, but all too small for the prompt.
+    pub(super) fn outgrown(&self, x: &Exchange, now: Now) -> bool {
+        let Some(lane) = x.lane else { return false };
+        let small = |key: &Key<S>| !key.fits(lane, x.prompt_tokens, now.mono);
+        let ring = &self.lanes.at(lane).ring;
+        let in_ring = |at: u32| self.keys.at(at).is_some_and(|(_, key)| small(key));
+        let own = x.own.and_then(|own| self.keys.get(own));
+        ring.any(1, in_ring) || ring.len() == 0 && own.is_some_and(small)
+    }
+
+    /// The key of a conversation's last turn, if it is known.
+    pub(super) fn remembered(&mut self, x: &Exchange) -> Option<Slot> {
+        x.talk.into_iter().flatten().find_map(|hash| self.talks.get(hash))
+    }
+
+    /// Remembers which key had a conversation's turn.
+    pub(super) fn remember(&mut self, x: &Exchange, slot: Slot) {
+        for hash in x.talk.into_iter().flatten() {
+            self.talks.insert(hash, slot);
+        }
+    }
+
+    /// Whether a certain key may serve this exchange now: the own one, or one that is lent.
+    pub(super) fn serves(&self, x: &Exchange, slot: Slot, now: Now) -> bool {
+        let (Some(lane), Some(key)) = (x.lane, self.keys.get(slot)) else { return false };
+        let at = self.lanes.at(lane);
+        let may = match x.own == Some(slot) {
+            true => key.suspect.is_none() && key.can_serve(lane, at.family, now.mono),
+            false => lends(key, lane, at, now),
+        };
+        may && !x.has_tried(slot) && key.fits(lane, x.prompt_tokens, now.mono)
+    }
+
+    fn kept(&mut self, x: &Exchange, now: Now) -> Option<Slot> {
+        if !x.goes_on || x.tries > 0 {
+            return None;
+        }
+        self.remembered(x).filter(|slot| self.serves(x, *slot, now))
+    }
+
+    fn own_first(&self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
+        let own = x.own?;
+        let lane = self.lanes.at(lane);
+        let apart = lane.terms == Terms::Plain && !lane.ring.contains(own.at);
+        (apart && self.serves(x, own, now)).then_some(own)
+    }
+
+    fn last_resort(&self, x: &Exchange, now: Now) -> Option<Slot> {
+        if let Some(own) = x.own.filter(|own| self.serves(x, *own, now)) {
+            return Some(own);
+        }
+        let suspects = self.guard.suspects().iter().take(SUSPECT_LOOKS).copied();
+        suspects.into_iter().find(|slot| self.suspect_serves(x, *slot, now))
+    }
+
+    fn suspect_serves(&self, x: &Exchange, slot: Slot, now: Now) -> bool {
+        let (Some(lane), Some(key)) = (x.lane, self.keys.get(slot)) else { return false };
+        let at = self.lanes.at(lane);
+        let own = x.own == Some(slot);
+        let lent =
+            !key.limits.paused && !key.lent_out(now.wall) && at.terms.allow(&key.limits, &at.model);
+        (own || lent) && key.can_serve(lane, at.family, now.mono) && !x.has_tried(slot)
+    }
+
+    /// When the first key wakes that could serve this exchange; with `untried` only one that it
+    /// has not tried yet.
+    ///
+    /// Looks at the ends that come first, as far as the heaps are in order without sorting them:
+    /// a wait may be told too long, never too short.
+    pub(super) fn soonest(&self, x: &Exchange, untried: bool, now: Now) -> Option<Mono> {
+        let lane = x.lane?;
+        let at = self.lanes.at(lane);
+        let heaps = at.wakes.iter().take(WAKE_LOOKS).chain(self.wakes.iter().take(WAKE_LOOKS));
+        let lent = heaps.map(|Reverse((_, slot))| *slot);
+        lent.chain(x.own)
+            .filter(|slot| !(untried && x.has_tried(*slot)))
+            .filter_map(|slot| self.wakes_at(x, slot, now))
+            .min()
+    }
+
+    /// When one key could serve this exchange, if it rests now and only time is in the way.
+    fn wakes_at(&self, x: &Exchange, slot: Slot, now: Now) -> Option<Mono> {
+        let lane = x.lane?;
+        let at = self.lanes.at(lane);
+        let key = self.keys.get(slot).filter(|key| key.is_active())?;
+        if !key.fits(lane, x.prompt_tokens, now.mono) {
+            return None;
+        }
+        let mut wake = key.rested_at(lane, at.family, now.mono);
+        if x.own != Some(slot) {
+            if key.limits.paused || !at.terms.allow(&key.limits, &at.model) {
+                return None;
+            }
+            if key.lent_out(now.wall) {
+                wake = wake.max(now.mono_at(key.day_end));
+            }
+            if key.limits.lend_per_day == Some(0) {
+                return None;
+            }
+        }
+        (wake > now.mono).then_some(wake)
+    }
+
+    /// Lets keys of a lane into its ring whose rest is over.
+    fn wake_lane(&mut self, lane: u16, now: Now) {
+        let mut woken = 0;
+        while let Some(Reverse((at, slot))) = self.lanes.at(lane).wakes.peek().copied() {
+            // When a whole lane wakes at once, a few keys are enough for this call.
+            let enough = woken >= WAKES_PER_CALL && self.lanes.at(lane).ring.len() > 0;
+            if at > now.mono || enough {
+                break;
+            }
+            self.lanes.at_mut(lane).wakes.pop();
+            woken += 1;
+            self.rewake(lane, slot, now);
+        }
+    }
+
+    /// A queued wake-up came: the key wakes, or is queued again if its rest grew meanwhile.
+    fn rewake(&mut self, lane: u16, slot: Slot, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let mut rests = key.rests.iter_mut();
+        let Some(rest) = rests.find(|rest| rest.reach == Reach::Lane(lane)) else { return };
+        rest.queued = Mono::NEVER;
+        if rest.until > now.mono {
+            rest.queued = rest.until;
+            let until = rest.until;
+            self.lanes.at_mut(lane).wakes.push(Reverse((until, slot)));
+        } else {
+            self.sync_lane(slot, lane, now);
+        }
+    }
+}
+
+/// Ready keys looked at for one that was not tried and fits the prompt: three may have been tried,
+/// and where dozens in a row are too small the rest are too.
+const LOOKS: u32 = 64;
+/// Suspects looked at: four attempts need no more.
+const SUSPECT_LOOKS: usize = 8;
+/// Resting keys looked at for the soonest to wake.
+const WAKE_LOOKS: usize = 64;
+/// Resting keys woken in one go.
+const WAKES_PER_CALL: u32 = 32;

@@ -1,0 +1,181 @@
+//! Probes: asking Google whether a key lives, with a call that costs no quota.
+//!
+//! A doubtful key is asked at once; its death needs two witnesses, the answer that raised the
+//! doubt and the probe. A dead key is asked hours apart, the longer the deader, with jitter, so
+//! that a thousand keys that died together are not asked together. Leaked and suspended keys are
+//! never asked: every such call points Google at the others.
+
+use std::{cmp::Reverse, time::Duration};
+
+use crate::{
+    call::Outcome,
+    event::{Alarm, mark},
+    id::{Slot, stir},
+    key::{Reason, State},
+    pool::{Job, Pool},
+    rest::Cause,
+    time::{Mono, Now},
+    verdict::{Facts, Stage, Verdict, judge},
+    wire::{Failure, Family},
+};
+
+impl<S: Clone> Pool<S> {
+    /// Takes note of how a probe went; a probe that was given up meanwhile changes nothing.
+    pub fn probed(&mut self, slot: Slot, outcome: Outcome<'_>, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(asked) = key.probe.asked.take() else { return };
+        key.probe.at = Mono::NEVER;
+        let (verdict, failure) = judge_probe(outcome);
+        if verdict == Verdict::OurPlace {
+            self.events.alarm(Alarm::OurPlace);
+        }
+        if self.guard.is_witness(slot) {
+            self.testify(slot, asked, verdict, now);
+            return;
+        }
+        match verdict {
+            Verdict::Served => self.lives(slot, asked, now),
+            verdict if verdict.blames_quota() => self.lives(slot, asked, now),
+            Verdict::KeyDead(reason) | Verdict::PerhapsDead(reason) => {
+                self.found_dead(slot, reason, failure, now);
+            }
+            _ => self.unsettled(slot, asked, now),
+        }
+    }
+
+    /// Asks Google about a key.
+    pub(super) fn ask(&mut self, slot: Slot, reason: Reason, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        key.probe.asked = Some(reason);
+        key.probe.at = now.mono + PROBE_TIMEOUT;
+        self.agenda.push(Reverse((now.mono + PROBE_TIMEOUT, Job::Probe(slot))));
+        self.mark(slot, mark::PROBE);
+    }
+
+    /// A probe is due, or was never answered.
+    pub(super) fn probe_due(&mut self, slot: Slot, now: Now) {
+        let Some(key) = self.keys.get_mut(slot).filter(|key| key.probe.at <= now.mono) else {
+            return;
+        };
+        key.probe.at = Mono::NEVER;
+        match (key.probe.asked.take(), key.state) {
+            (Some(asked), _) => self.unsettled(slot, asked, now),
+            (None, State::Disabled { reason, .. }) => self.ask(slot, reason, now),
+            (None, State::Active) => {
+                if let Some(reason) = key.probe.doubt.take() {
+                    self.ask(slot, reason, now);
+                }
+            }
+        }
+    }
+
+    /// Plans when a dead key is asked again, and when it is erased.
+    pub(super) fn plan_for_dead(&mut self, slot: Slot, now: Now) {
+        let jitter = stir(&mut self.rng) % JITTER_PERCENT;
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let State::Disabled { reason, since } = key.state else { return };
+        if !key.erase_queued {
+            key.erase_queued = true;
+            self.agenda.push(Reverse((now.mono_at(since + ERASE_AFTER), Job::Erase(slot))));
+        }
+        if reason.is_final() {
+            key.probe.at = Mono::NEVER;
+            return;
+        }
+        let growing = FIRST_DEAD_PROBE * (1 << key.probe.failures.min(MAX_DOUBLINGS));
+        let wait = growing.min(LONGEST_DEAD_PROBE) * (100 + jitter as u32) / 100;
+        key.probe.at = now.mono + wait;
+        self.agenda.push(Reverse((now.mono + wait, Job::Probe(slot))));
+    }
+
+    /// The key answers: a dead one comes back, a doubt is dropped where the probe refutes it.
+    fn lives(&mut self, slot: Slot, asked: Reason, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        key.probe.failures = 0;
+        if !key.is_active() {
+            self.revive(slot, now);
+            return;
+        }
+        // Restrictions may cover the one method only; the rest stays, the key too.
+        if !matches!(asked, Reason::Blocked | Reason::ServiceDisabled | Reason::Project) {
+            key.lift(|rest| rest.cause == Cause::Doubt);
+            self.mark(slot, mark::COOLDOWNS);
+            self.sync(slot, now);
+        }
+    }
+
+    fn found_dead(&mut self, slot: Slot, reason: Reason, failure: Option<&Failure>, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if let State::Disabled { since, .. } = key.state {
+            key.state = State::Disabled { reason, since };
+            key.probe.failures = key.probe.failures.saturating_add(1);
+            self.plan_for_dead(slot, now);
+        } else {
+            self.condemn(slot, reason, failure, now);
+        }
+    }
+
+    /// The probe said nothing about the key.
+    fn unsettled(&mut self, slot: Slot, asked: Reason, now: Now) {
+        let witness = self.guard.is_witness(slot);
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if !key.is_active() {
+            self.plan_for_dead(slot, now);
+            return;
+        }
+        key.probe.failures = key.probe.failures.saturating_add(1);
+        if !witness && key.probe.failures > DOUBT_PROBES {
+            key.probe.failures = 0;
+            return;
+        }
+        let wait = if witness { WITNESS_AGAIN } else { DOUBT_AGAIN };
+        key.probe.doubt = Some(asked);
+        key.probe.at = now.mono + wait;
+        self.agenda.push(Reverse((now.mono + wait, Job::Probe(slot))));
+    }
+
+    /// A good key was asked whether everyone is refused.
+    fn testify(&mut self, slot: Slot, asked: Reason, verdict: Verdict, now: Now) {
+        match verdict {
+            Verdict::Served => {
+                let decision = self.guard.served(slot);
+                self.decide(decision, now);
+            }
+            Verdict::KeyDead(_) | Verdict::PerhapsDead(_) | Verdict::OurPlace => {
+                if self.guard.witness_refused(slot) {
+                    self.events.alarm(Alarm::EveryoneConfirmed);
+                }
+                self.unsettled(slot, asked, now);
+            }
+            _ => self.unsettled(slot, asked, now),
+        }
+    }
+}
+
+fn judge_probe<'a>(outcome: Outcome<'a>) -> (Verdict, Option<&'a Failure>) {
+    let facts = Facts { family: Family::Models, prompt_tokens: 0, stage: Stage::Head };
+    match outcome {
+        Outcome::Served => (Verdict::Served, None),
+        Outcome::NoAnswer => (Verdict::Trouble, None),
+        Outcome::Failed(failure) => (judge(failure, facts), Some(failure)),
+    }
+}
+
+/// After this long without a word a probe is given up.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A doubt whose probe said nothing is probed again after this long,
+const DOUBT_AGAIN: Duration = Duration::from_secs(60);
+/// so often; then the rest alone stands.
+const DOUBT_PROBES: u8 = 5;
+/// A witness is asked again sooner: the guard waits for it.
+const WITNESS_AGAIN: Duration = Duration::from_secs(10);
+/// A dead key is asked again after an hour at first,
+const FIRST_DEAD_PROBE: Duration = Duration::from_secs(3600);
+/// then after twice as long each time,
+const MAX_DOUBLINGS: u8 = 5;
+/// at most a day apart.
+const LONGEST_DEAD_PROBE: Duration = Duration::from_secs(24 * 3600);
+/// Up to so much is added, so that keys that died together are asked apart.
+const JITTER_PERCENT: u64 = 25;
+/// A key that was out for so long is erased.
+pub(super) const ERASE_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);

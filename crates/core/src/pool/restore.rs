@@ -1,0 +1,67 @@
+//! Keys as they were stored, at the start.
+
+use std::cmp::Reverse;
+
+use crate::{
+    id::Tombstone,
+    key::{Key, State},
+    pool::Pool,
+    record::KeyRecord,
+    rest::{Cause, CooldownRecord, Reach, Scope},
+    time::Now,
+};
+
+impl<S: Clone> Pool<S> {
+    /// Takes a stored key in; its cooldowns and limits hold on. A key beyond the pool's size, or
+    /// one that is there already, is left out.
+    pub fn restore(&mut self, record: KeyRecord, secret: S, now: Now) -> bool {
+        if self.keys.find(record.id).is_some() || !self.has_room() {
+            return false;
+        }
+        let mut key = Key::new(record.id, secret, record.limits, record.added);
+        key.state = record.state;
+        key.usage = record.usage;
+        key.day_end = record.usage.day_end;
+        key.lent_today = record.usage.lent_today;
+        let lent_out = key.lent_out(now.wall).then_some(key.day_end);
+        let slot = self.keys.insert(key);
+        for cooldown in record.cooldowns {
+            self.restore_cooldown(slot, cooldown, now);
+        }
+        if let Some(day_end) = lent_out {
+            self.wakes.push(Reverse((now.mono_at(day_end), slot)));
+        }
+        self.sync(slot, now);
+        if matches!(record.state, State::Disabled { .. }) {
+            self.plan_for_dead(slot, now);
+        }
+        if let Some(key) = self.keys.get_mut(slot) {
+            // What was just read need not be written.
+            key.dirty &= !crate::event::mark::COOLDOWNS;
+        }
+        true
+    }
+
+    /// Takes a stored tombstone in.
+    pub fn restore_tombstone(&mut self, tombstone: Tombstone) {
+        self.tombstones.insert(tombstone);
+    }
+
+    fn restore_cooldown(&mut self, slot: crate::id::Slot, cooldown: CooldownRecord, now: Now) {
+        let until = now.mono_at(cooldown.until);
+        if until <= now.mono {
+            return;
+        }
+        let reach = match cooldown.scope {
+            Scope::Everything => Reach::Everything,
+            Scope::Family(family) => Reach::Family(family),
+            Scope::Lane { model, family, metered } => {
+                Reach::Lane(self.lane(&model, family, metered, now))
+            }
+        };
+        self.rest(slot, reach, cooldown.cause, until, now);
+        if let (Reach::Lane(lane), Cause::LimitZero) = (reach, cooldown.cause) {
+            self.bill(lane, now);
+        }
+    }
+}

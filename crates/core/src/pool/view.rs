@@ -1,0 +1,129 @@
+//! What the pool tells: to a contributor, the public, an operator and the store.
+
+use crate::{
+    id::{KeyId, Slot},
+    key::{Class, Key, State, Usage},
+    pool::Pool,
+    record::{LaneGauge, Me, MeCooldown, Metrics, Summary},
+    rest::{CooldownRecord, KEEP_ABOVE, Reach, Rest, Scope},
+    time::Now,
+    wire::Metered,
+};
+
+impl<S: Clone> Pool<S> {
+    /// A contributor's view of the own key.
+    pub fn me(&self, id: KeyId, now: Now) -> Option<Me> {
+        let slot = self.keys.find(id)?;
+        let key = self.keys.get(slot)?;
+        let (state, why) = state_words(key, now);
+        let since = match key.state {
+            State::Disabled { since, .. } => Some(since),
+            State::Active => None,
+        };
+        let mut resting: Vec<&Rest> = resting(key, now).collect();
+        resting.sort_by_key(|rest| rest.until);
+        Some(Me {
+            id,
+            state,
+            why,
+            since,
+            added: key.added,
+            cooldowns: resting.into_iter().map(|rest| self.me_cooldown(rest, now)).collect(),
+            usage: self.usage(slot)?,
+            limits: key.limits.clone(),
+        })
+    }
+
+    /// The public summary.
+    pub fn summary(&self, now: Now) -> Summary {
+        let served = self.lanes.all().map(|(_, lane)| lane).filter(|lane| lane.served);
+        let mut models: Vec<Box<str>> = served
+            .map(|lane| lane.model.clone())
+            .filter(|m| !m.is_empty() && &**m != "*")
+            .collect();
+        models.sort_unstable();
+        models.dedup();
+        Summary { keys: self.census, models, last_hour: self.tally.last_hour(now.mono) }
+    }
+
+    /// Counters for an operator's metrics.
+    pub fn metrics(&self) -> Metrics {
+        let pinned = self.lanes.all().map(|(_, lane)| lane).filter(|lane| lane.pinned);
+        let gauge = |lane: &crate::lane::Lane| LaneGauge {
+            model: lane.model.clone(),
+            family: lane.family,
+            metered: lane.metered,
+            ready: lane.ring.len(),
+        };
+        Metrics {
+            keys: self.census,
+            exchanges: self.tally.exchanges,
+            under_way: self.tally.under_way,
+            verdicts: self.tally.verdicts(),
+            refusals: self.tally.refusals(),
+            cooldowns: self.tally.cooldowns(),
+            lanes: pinned.map(gauge).collect(),
+            kept_conversations: self.tally.kept_conversations,
+            tombstones: self.tombstones.len() as u64,
+        }
+    }
+
+    /// A key's cooldowns that are worth storing.
+    pub(super) fn cooldowns(&self, slot: Slot, now: Now) -> Vec<CooldownRecord> {
+        let Some(key) = self.keys.get(slot) else { return Vec::new() };
+        let long = resting(key, now).filter(|rest| rest.until.since(now.mono) > KEEP_ABOVE);
+        long.map(|rest| CooldownRecord {
+            scope: self.scope(rest.reach),
+            cause: rest.cause,
+            until: now.wall_at(rest.until),
+        })
+        .collect()
+    }
+
+    /// A key's counts, the day's loans among them.
+    pub(super) fn usage(&self, slot: Slot) -> Option<Usage> {
+        let key = self.keys.get(slot)?;
+        Some(Usage { lent_today: key.lent_today, day_end: key.day_end, ..key.usage })
+    }
+
+    fn scope(&self, reach: Reach) -> Scope {
+        match reach {
+            Reach::Everything => Scope::Everything,
+            Reach::Family(family) => Scope::Family(family),
+            Reach::Lane(lane) => {
+                let lane = self.lanes.at(lane);
+                let model = lane.model.clone();
+                Scope::Lane { model, family: lane.family, metered: lane.metered }
+            }
+        }
+    }
+
+    fn me_cooldown(&self, rest: &Rest, now: Now) -> MeCooldown {
+        let (model, family, metered) = match self.scope(rest.reach) {
+            Scope::Everything => (None, None, Metered::NONE),
+            Scope::Family(family) => (None, Some(family), Metered::NONE),
+            Scope::Lane { model, family, metered } => {
+                (Some(model).filter(|model| !model.is_empty()), Some(family), metered)
+            }
+        };
+        let until = now.wall_at(rest.until);
+        MeCooldown { model, family, metered, why: rest.cause.words(), until }
+    }
+}
+
+fn resting<S>(key: &Key<S>, now: Now) -> impl Iterator<Item = &Rest> {
+    key.rests.iter().filter(move |rest| rest.until > now.mono)
+}
+
+fn state_words<S>(key: &Key<S>, now: Now) -> (&'static str, &'static str) {
+    let whole = resting(key, now).find(|rest| rest.reach == Reach::Everything);
+    match (key.class_at(now.mono), key.state) {
+        (_, State::Disabled { reason, .. }) => ("disabled", reason.words()),
+        (Class::Paused, _) => ("paused", "you paused it: it serves your own calls only"),
+        (Class::Held, _) => {
+            ("held", "many keys were refused at once; whether this one is good is being found out")
+        }
+        (Class::Resting, _) => ("resting", whole.map_or("", |rest| rest.cause.words())),
+        _ => ("active", ""),
+    }
+}
