@@ -81,8 +81,8 @@ enum Digits {
     Point,
     Fraction,
     Exp,
-    ExpSign,
-    ExpDigits,
+    Sign,
+    Power,
 }
 
 impl Digits {
@@ -93,16 +93,14 @@ impl Digits {
             (Digits::Zero | Digits::Whole, b'.') => Some(Digits::Point),
             (Digits::Zero | Digits::Whole | Digits::Fraction, b'e' | b'E') => Some(Digits::Exp),
             (Digits::Point | Digits::Fraction, b'0'..=b'9') => Some(Digits::Fraction),
-            (Digits::Exp, b'+' | b'-') => Some(Digits::ExpSign),
-            (Digits::Exp | Digits::ExpSign | Digits::ExpDigits, b'0'..=b'9') => {
-                Some(Digits::ExpDigits)
-            }
+            (Digits::Exp, b'+' | b'-') => Some(Digits::Sign),
+            (Digits::Exp | Digits::Sign | Digits::Power, b'0'..=b'9') => Some(Digits::Power),
             _ => None,
         }
     }
 
     fn complete(self) -> bool {
-        matches!(self, Digits::Zero | Digits::Whole | Digits::Fraction | Digits::ExpDigits)
+        matches!(self, Digits::Zero | Digits::Whole | Digits::Fraction | Digits::Power)
     }
 }
 

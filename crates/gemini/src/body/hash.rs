@@ -27,7 +27,7 @@ impl Hash {
     }
 
     pub(super) fn write(&mut self, mut bytes: &[u8]) {
-        while self.len % 8 != 0 {
+        while !self.len.is_multiple_of(8) {
             let Some((&byte, rest)) = bytes.split_first() else { return };
             self.byte(byte);
             bytes = rest;
@@ -55,7 +55,7 @@ impl Hash {
     fn byte(&mut self, byte: u8) {
         self.word |= u64::from(byte) << (8 * (self.len % 8));
         self.len += 1;
-        if self.len % 8 == 0 {
+        if self.len.is_multiple_of(8) {
             self.mix(self.word);
             self.word = 0;
         }

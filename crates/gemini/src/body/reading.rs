@@ -189,10 +189,8 @@ impl Reading {
             Rule::Model => self.model_named(),
             Rule::Role => self.talk.role(&self.value),
             Rule::Modality => self.modality(name),
-            Rule::OneOf(words) => {
-                if !words.iter().any(|word| word.as_bytes() == self.value) {
-                    self.unknown(name);
-                }
+            Rule::OneOf(words) if words.iter().all(|word| word.as_bytes() != self.value) => {
+                self.unknown(name);
             }
             Rule::Uri => self.linked(name, false),
             Rule::Link(_) => self.linked(name, true),
@@ -254,6 +252,7 @@ impl Sink for Reading {
             Rule::Text | Rule::Words(_) | Rule::Free => {
                 self.talk.text(bytes.len());
                 self.talk.says(bytes);
+                return;
             }
             Rule::Signature => self.signature.write(bytes),
             Rule::Data | Rule::Uri | Rule::Link(_) => self.talk.says(bytes),

@@ -56,10 +56,10 @@ fn is_name(host: &str) -> bool {
 
 fn is_google(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
-    let under = |domain: &&str| {
-        host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    let under = |domain: &str| {
+        host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    GOOGLE.iter().any(|domain| under(&domain))
+    GOOGLE.iter().any(|domain| under(domain))
 }
 
 /// A path of the Files API on whatever host: one that mirrors it, as we do ourselves.

@@ -5,29 +5,40 @@ use memchr::memchr2;
 use super::{KEY_MAX, Malformed, Sink, State, Tokenizer};
 
 impl Tokenizer {
-    /// Reads the plain bytes of a string up to its end or to an escape.
+    /// Reads plain bytes of a string, and short escapes among them, up to its end.
     pub(super) fn text(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<usize, Malformed> {
-        let end = memchr2(b'"', b'\\', bytes);
-        let run = &bytes[..end.unwrap_or(bytes.len())];
-        if has_control(run) {
-            return Err(Malformed);
-        }
-        if !run.is_empty() {
-            self.unpaired(sink);
-            if end.is_some_and(|end| bytes[end] == b'"') && self.in_key && self.fresh_key() {
-                sink.key(Some(run).filter(|run| run.len() <= KEY_MAX));
-                self.state = State::Colon;
-                return Ok(run.len() + 1);
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            let len = plain(rest);
+            at += len;
+            if len > 0 {
+                self.unpaired(sink);
+                if self.in_key && rest.get(len) == Some(&b'"') && self.fresh_key() {
+                    sink.key(Some(&rest[..len]).filter(|key| key.len() <= KEY_MAX));
+                    self.state = State::Colon;
+                    return Ok(at + 1);
+                }
+                self.emit(&rest[..len], sink);
             }
-            self.emit(run, sink);
+            match (rest.get(len), rest.get(len + 1).and_then(|&byte| short_escape(byte))) {
+                (None, _) => return Ok(at),
+                (Some(b'\\'), Some(decoded)) => {
+                    self.unpaired(sink);
+                    self.emit(&[decoded], sink);
+                    at += 2;
+                }
+                (Some(b'\\'), None) => {
+                    self.state = State::Escape;
+                    return Ok(at + 1);
+                }
+                (Some(b'"'), _) => {
+                    self.text_end(sink);
+                    return Ok(at + 1);
+                }
+                (Some(_), _) => return Err(Malformed),
+            }
         }
-        let Some(end) = end else { return Ok(bytes.len()) };
-        if bytes[end] == b'\\' {
-            self.state = State::Escape;
-        } else {
-            self.text_end(sink);
-        }
-        Ok(end + 1)
     }
 
     fn fresh_key(&self) -> bool {
@@ -76,20 +87,12 @@ impl Tokenizer {
     }
 
     pub(super) fn escape(&mut self, byte: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
-        let decoded = match byte {
-            b'u' => {
-                self.hex = 0;
-                self.state = State::Hex(4);
-                return Ok(());
-            }
-            b'"' | b'\\' | b'/' => byte,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            _ => return Err(Malformed),
-        };
+        if byte == b'u' {
+            self.hex = 0;
+            self.state = State::Hex(4);
+            return Ok(());
+        }
+        let decoded = short_escape(byte).ok_or(Malformed)?;
         self.unpaired(sink);
         self.emit(&[decoded], sink);
         self.state = State::Text;
@@ -128,6 +131,35 @@ impl Tokenizer {
             },
         }
     }
+}
+
+/// What a backslash makes of the byte after it, `u` apart.
+fn short_escape(byte: u8) -> Option<u8> {
+    match byte {
+        b'"' | b'\\' | b'/' => Some(byte),
+        b'b' => Some(0x08),
+        b'f' => Some(0x0c),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// Most runs in code and in structure end within so many bytes; a search in vectors costs more
+/// than it saves there.
+const SHORT: usize = 24;
+
+/// How many bytes there are before a quote, a backslash or a control character.
+fn plain(bytes: &[u8]) -> usize {
+    let short = &bytes[..bytes.len().min(SHORT)];
+    if let Some(at) = short.iter().position(|&byte| matches!(byte, b'"' | b'\\' | ..0x20)) {
+        return at;
+    }
+    let long = &bytes[short.len()..];
+    let run = &long[..memchr2(b'"', b'\\', long).unwrap_or(long.len())];
+    let control = has_control(run).then(|| run.iter().position(|&byte| byte < 0x20)).flatten();
+    short.len() + control.unwrap_or(run.len())
 }
 
 /// The lowest byte tells; written so that the compiler makes vector code of it.
