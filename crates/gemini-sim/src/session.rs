@@ -187,7 +187,8 @@ impl Session {
         if self.kind == Kind::Music {
             return self.play(message).await;
         }
-        if let Some(content) = message.get("clientContent") {
+        let content = field(message, "clientContent", "client_content");
+        if content.is_object() {
             let turns = content["turns"].as_array().cloned().unwrap_or_default();
             self.turns.extend(turns);
             if field(content, "turnComplete", "turn_complete") == true {
@@ -195,11 +196,16 @@ impl Session {
             }
             return Ok(());
         }
-        if let Some(input) = message.get("realtimeInput") {
+        let input = field(message, "realtimeInput", "realtime_input");
+        if input.is_object() {
             return self.hear(input).await;
         }
-        if let Some(answer) = message.get("toolResponse") {
-            let results = answer["functionResponses"].as_array().cloned().unwrap_or_default();
+        let answer = field(message, "toolResponse", "tool_response");
+        if answer.is_object() {
+            let results = field(answer, "functionResponses", "function_responses")
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             let parts: Vec<Value> =
                 results.into_iter().map(|result| json!({"functionResponse": result})).collect();
             self.turns.push(json!({"role": "user", "parts": parts}));
@@ -213,14 +219,15 @@ impl Session {
         for medium in ["audio", "video"] {
             self.heard += input[medium]["data"].as_str().map_or(0, |data| data.len() / 4 * 3);
         }
-        for chunk in input["mediaChunks"].as_array().into_iter().flatten() {
+        for chunk in field(input, "mediaChunks", "media_chunks").as_array().into_iter().flatten() {
             self.heard += chunk["data"].as_str().map_or(0, |data| data.len() / 4 * 3);
         }
         if let Some(text) = input["text"].as_str() {
             self.turns.push(json!({"role": "user", "parts": [{"text": text}]}));
             return self.turn().await;
         }
-        if input["audioStreamEnd"] == true || input.get("activityEnd").is_some() {
+        let ends = field(input, "audioStreamEnd", "audio_stream_end") == true;
+        if ends || field(input, "activityEnd", "activity_end").is_object() {
             let text = format!("{} bytes of sound", std::mem::take(&mut self.heard));
             self.turns.push(json!({"role": "user", "parts": [{"text": text}]}));
             return self.turn().await;
@@ -229,7 +236,7 @@ impl Session {
     }
 
     async fn play(&mut self, message: &Value) -> Result<(), End> {
-        if message["playbackControl"] != "PLAY" {
+        if field(message, "playbackControl", "playback_control") != "PLAY" {
             return Ok(());
         }
         for _ in 0..3 {
@@ -277,8 +284,10 @@ impl Session {
             return messages;
         }
         let config = field(&self.setup, "generationConfig", "generation_config");
-        let spoken =
-            config["responseModalities"].to_string().to_ascii_uppercase().contains("AUDIO");
+        let spoken = field(config, "responseModalities", "response_modalities")
+            .to_string()
+            .to_ascii_uppercase()
+            .contains("AUDIO");
         for piece in mind::pieces(&draft.text) {
             let part = if spoken {
                 let data = BASE64.encode([0; SILENCE]);
