@@ -52,7 +52,7 @@ impl fmt::Display for Own {
 }
 
 /// What a body says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// Why only the caller's own key will do, the first reason found; `None` when any key will.
     pub own: Option<Own>,
@@ -70,6 +70,8 @@ pub struct Scan {
     pub has_model_turn: bool,
     /// Roughly how many tokens there are to read.
     pub prompt_tokens: u32,
+    /// The body says itself whether it may be stored. Only generating methods know the field.
+    pub says_store: bool,
 }
 
 /// Reads a body while it arrives. Holds a few hundred bytes besides what it is asked to tell.
@@ -121,6 +123,7 @@ impl Scanner {
             signature: reading.talk.signature,
             has_model_turn: reading.talk.has_model_turn,
             prompt_tokens: reading.talk.prompt_tokens(),
+            says_store: reading.says_store,
             model: reading.model,
         }
     }

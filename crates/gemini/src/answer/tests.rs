@@ -1,3 +1,4 @@
+//! The table and the shapes of our own errors.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::failure;

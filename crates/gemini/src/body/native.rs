@@ -169,7 +169,7 @@ static GENERATION: Fields = Fields(&[
     ("responseSchema", Free),
     ("responseJsonSchema", Free),
     ("responseJsonSchemaOrdered", Free),
-    // Very old clients of JSON Schema spell it so.
+    // Google lists it under this name as well.
     ("_responseJsonSchema", Free),
     ("responseFormat", Object(&RESPONSE_FORMAT)),
     ("presencePenalty", Plain),

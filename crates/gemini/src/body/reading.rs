@@ -30,6 +30,7 @@ pub(super) struct Reading {
     pub(super) metered: Metered,
     pub(super) model: Option<String>,
     pub(super) stream: Option<bool>,
+    pub(super) says_store: bool,
     pub(super) talk: Talk,
     signature: Hash,
     seed: u64,
@@ -56,6 +57,7 @@ impl Reading {
             metered: Metered::NONE,
             model: None,
             stream: None,
+            says_store: false,
             talk,
             signature: Hash::new(seed),
             seed,
@@ -231,6 +233,7 @@ impl Sink for Reading {
         let Some(Frame::Object(fields, _)) = self.frames.last() else { return };
         let found = key.and_then(|key| fields.find(key));
         self.field = found.unwrap_or(("", Rule::Free));
+        self.says_store |= matches!(self.field.1, Rule::Store);
         if found.is_none() {
             let key = key.map_or("…".into(), String::from_utf8_lossy);
             self.unknown(&key);

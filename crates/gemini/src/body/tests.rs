@@ -1,3 +1,4 @@
+//! Which bodies are pooled, and what they say.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;
@@ -257,6 +258,16 @@ fn a_dialect_without_a_list_is_own() {
     let body = r#"{"model":"x","input":"y"}"#;
     let scan = scan_as(Dialect::Interactions, Family::Other, None, body);
     assert_eq!(scan.own, unknown("model"));
+}
+
+#[test]
+fn whether_a_body_speaks_of_storing_is_told() {
+    assert!(generate(r#"{"store":false}"#).says_store);
+    assert!(generate(r#"{"s\u0074ore":null}"#).says_store);
+    assert!(
+        !generate(r#"{"contents":[{"parts":[{"text":"store"}]}],"labels":{"store":"x"}}"#)
+            .says_store
+    );
 }
 
 #[test]

@@ -1,3 +1,4 @@
+//! The facts of every recorded error.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;

@@ -1,3 +1,4 @@
+//! Tokens, however the text is cut.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;

@@ -1,3 +1,4 @@
+//! What must not be left in an error.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;

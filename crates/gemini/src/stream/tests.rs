@@ -1,3 +1,4 @@
+//! Every way a stream can go, however it is cut.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;
