@@ -33,3 +33,6 @@ pub use listen::{Door, Peer, bind, serve};
 pub use stream::Stream;
 pub use upstream::{Upstream, UpstreamBody, UpstreamConfig};
 pub use workers::Workers;
+
+#[cfg(test)]
+mod tests;

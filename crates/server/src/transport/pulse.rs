@@ -75,10 +75,14 @@ impl Pulse {
     }
 
     fn wrote(&self, pending: bool) {
-        let stuck = self.stuck_since.load(Relaxed) != NEVER;
-        if pending != stuck {
+        if pending != self.is_stuck() {
             self.stuck_since.store(if pending { self.now() } else { NEVER }, Relaxed);
         }
+    }
+
+    /// True while bytes wait for the caller to take some.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck_since.load(Relaxed) != NEVER
     }
 
     /// When this connection must be closed if nothing changes.
@@ -155,7 +159,9 @@ impl AsyncWrite for Heard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.pulse.wrote(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ use super::drain::{Phase, Shutdown};
 use super::listen::{Handler, Peer};
 use super::pulse::{Deadlines, Heard, Pulse};
 use super::stream::Stream;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A timer nobody waits for is set this far ahead.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -108,7 +110,7 @@ fn finish<B>(response: Response<B>, pulse: Arc<Pulse>, shutdown: &Shutdown) -> R
     if shutdown.phase() >= Phase::Draining && !switching {
         parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Response::from_parts(parts, Told { body, pulse })
+    Response::from_parts(parts, Told { body, pulse, failure: None })
 }
 
 /// The one timer of a connection. It is set anew only when a deadline comes nearer or when it has
@@ -150,10 +152,12 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// A body that tells the pulse when it is done with.
+/// A body that tells the pulse when it is done with, and breaks off only behind its last byte:
+/// hyper drops what it has not written yet when a body fails.
 struct Told<B> {
     body: B,
     pulse: Arc<Pulse>,
+    failure: Option<Failure>,
 }
 
 impl<B> Drop for Told<B> {
@@ -162,19 +166,36 @@ impl<B> Drop for Told<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Told<B> {
+impl<B> Body for Told<B>
+where
+    B: Body<Data = Bytes, Error: Into<Failure>> + Unpin,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = Failure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        if self.failure.is_some() && self.pulse.is_stuck() {
+            return Poll::Pending;
+        }
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            None => Poll::Ready(None),
+            Some(Err(failure)) => {
+                self.failure = Some(failure.into());
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.failure.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -15,10 +15,13 @@ use super::link::{Link, Outgoing};
 /// flight at once on a busy day, and at about 10 KiB each a bounded cost.
 const MAX_WAITING: usize = 1024;
 
+/// A connection and the moment from which it waits.
+type Since<L> = (Instant, Box<L>);
+
 /// The waiting connections of one worker.
 pub(super) struct Waiting<B: Outgoing> {
     limit: Duration,
-    links: Mutex<VecDeque<(Instant, Box<Link<B>>)>>,
+    links: Mutex<VecDeque<Since<Link<B>>>>,
 }
 
 impl<B: Outgoing> Waiting<B> {

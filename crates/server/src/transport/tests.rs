@@ -1,0 +1,11 @@
+//! The transport against sockets that say exactly what a test wants said.
+
+mod callers;
+mod deadlines;
+mod draining;
+mod framing;
+mod proxies;
+mod reuse;
+mod streams;
+mod tls;
+mod wire;
