@@ -37,6 +37,23 @@ pub(crate) struct Lane {
     hash: u64,
 }
 
+impl Lane {
+    fn new(model: &str, family: Family, metered: Metered, terms: Terms, hash: u64) -> Lane {
+        Lane {
+            model: model.into(),
+            family,
+            metered,
+            terms,
+            ring: Ring::default(),
+            wakes: BinaryHeap::new(),
+            users: 0,
+            pinned: false,
+            served: false,
+            hash,
+        }
+    }
+}
+
 /// Who lends here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Terms {
@@ -112,7 +129,10 @@ impl Lanes {
             return self.overflow(family, terms());
         }
         match self.room() {
-            Some(at) => Interned::New(self.put(at, model, family, metered, terms(), hash)),
+            Some(at) => {
+                let lane = Lane::new(model, family, metered, terms(), hash);
+                Interned::New(self.put(at, lane))
+            }
             None => self.overflow(family, terms()),
         }
     }
@@ -125,9 +145,8 @@ impl Lanes {
             return Interned::Known(*lane);
         }
         let at = self.lanes.len();
-        let lane = self.put(at, OVERFLOW, family, metered, terms, hash);
-        self.at_mut(lane).pinned = true;
-        Interned::New(lane)
+        let lane = Lane::new(OVERFLOW, family, metered, terms, hash);
+        Interned::New(self.put(at, Lane { pinned: true, ..lane }))
     }
 
     /// A free place in the table, made by giving up an idle lane if there is no other.
@@ -147,32 +166,12 @@ impl Lanes {
         None
     }
 
-    fn put(
-        &mut self,
-        at: usize,
-        model: &str,
-        family: Family,
-        metered: Metered,
-        terms: Terms,
-        hash: u64,
-    ) -> u16 {
-        let lane = Lane {
-            model: model.into(),
-            family,
-            metered,
-            terms,
-            ring: Ring::default(),
-            wakes: BinaryHeap::new(),
-            users: 0,
-            pinned: false,
-            served: false,
-            hash,
-        };
+    fn put(&mut self, at: usize, lane: Lane) -> u16 {
+        self.by_hash.insert(lane.hash, at as u16);
         match self.lanes.get_mut(at) {
             Some(old) => *old = lane,
             None => self.lanes.push(lane),
         }
-        self.by_hash.insert(hash, at as u16);
         at as u16
     }
 

@@ -94,7 +94,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.verdict(Verdict::Served, Mono(0));
         tally.verdict(Verdict::Served, Mono(30 * 60_000));
-        let served = |tally: &Tally, minute| tally.last_hour(Mono(minute * 60_000))[0];
+        let served = |tally: &Tally, minute: u64| tally.last_hour(Mono(minute * 60_000))[0];
         assert_eq!(served(&tally, 59), ("served", 2));
         assert_eq!(served(&tally, 60), ("served", 1));
         assert_eq!(served(&tally, 90), ("served", 0));
