@@ -1,7 +1,203 @@
-//! Bench.
-use crate::Result;
-#[derive(clap::Args)]
-pub struct Options {}
-pub fn run(_: &Options) -> Result {
-    Ok(())
+//! Potluck beside nginx and HAProxy, in front of the same stand-in, on the same machine.
+//!
+//! The method: the proxy alone on core 0 with one worker; the stand-in and the load on core 1; plain
+//! HTTP/1.1 with keep-alive on both sides. Closed loop for throughput, open loop at a fixed rate
+//! for latency, timed from when a call was due. All candidates take turns in every round; what is
+//! told are medians and bests. Times less than 15 % apart are not established; CPU per call moves
+//! least; ratios are to nginx in the same run.
+
+mod candidates;
+mod processes;
+mod report;
+
+use crate::shell::{isolate, output, program};
+use crate::stage::{Server, address, build, built, free_port};
+use crate::{Result, needs};
+use candidates::Candidate;
+use clap::Args;
+use processes::{Cpu, cpu_of, cpu_of_children, cpu_of_machine};
+use serde::{Deserialize, Serialize};
+use std::process::Command;
+use std::time::Instant;
+use tempfile::TempDir;
+
+const PROXY_CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+/// Before each measurement, so that pools are filled and code is warm.
+const WARM_UP: f64 = 1.0;
+/// As many keys as a middling pool; what is shown must not matter to nginx.
+const KEYS: usize = 16;
+
+#[derive(Args)]
+pub struct Options {
+    /// How often every candidate takes its turn
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// How long each measurement takes
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Calls per second of the open loop
+    #[arg(long, default_value_t = 10_000)]
+    rate: u32,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is asked of a proxy.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// Small JSON answers, closed loop.
+    Json,
+    /// Event streams, closed loop.
+    Stream,
+    /// Small JSON answers at a fixed rate.
+    Paced,
+    /// Events on their way, one at a time.
+    Chunks,
+}
+
+/// What the load generator prints.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+struct Load {
+    done: u64,
+    failed: u64,
+    bytes: usize,
+    per_second: f64,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+/// One measurement.
+#[derive(Serialize)]
+struct Sample {
+    candidate: &'static str,
+    kind: Kind,
+    #[serde(flatten)]
+    load: Load,
+    /// Processor time of the proxy for each call, in microseconds.
+    cpu_us: f64,
+    /// Cores that others used meanwhile: noise.
+    others: f64,
+    /// Resident memory of the proxy afterwards, in KiB.
+    rss_kib: u64,
+}
+
+/// What stands while measuring.
+struct Bench<'o> {
+    options: &'o Options,
+    upstream: u16,
+    sim: Option<Server>,
+    candidates: Vec<Candidate>,
+    samples: Vec<Sample>,
+}
+
+/// `cargo xtask bench`.
+pub fn run(options: &Options) -> Result {
+    needs::install("debian.nginx").and_then(|()| needs::install("debian.haproxy"))?;
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return Err("not run: the proxy needs a core of its own, and there is one in all".into());
+    }
+    build("release", &["potluck", "gemini-sim", "potluck-bench"])?;
+    let folder = TempDir::new().map_err(|e| e.to_string())?;
+    let upstream = free_port()?;
+    let sim = Some(sim(upstream, &folder)?);
+    let candidates = candidates::start(upstream, folder.path())?;
+    let mut bench = Bench { options, upstream, sim, candidates, samples: Vec::new() };
+    for round in 1..=options.rounds {
+        for kind in [Kind::Json, Kind::Stream, Kind::Paced] {
+            bench.take_turns(kind, round)?;
+        }
+    }
+    // From here on the load generator is the upstream, so that one clock sees both ends.
+    bench.sim = None;
+    for round in 1..=options.rounds {
+        bench.take_turns(Kind::Chunks, round)?;
+    }
+    report::print(&bench.samples, &bench.candidates, options.json)
+}
+
+impl Bench<'_> {
+    /// Every candidate once, beginning with another one each round.
+    fn take_turns(&mut self, kind: Kind, round: usize) -> Result {
+        let count = self.candidates.len();
+        for n in 0..count {
+            let candidate = &self.candidates[(n + round) % count];
+            if kind == Kind::Chunks && candidate.server.is_none() {
+                continue;
+            }
+            let sample = self.measure(candidate, kind)?;
+            if !self.options.json {
+                report::progress(round, &sample);
+            }
+            self.samples.push(sample);
+        }
+        Ok(())
+    }
+
+    fn measure(&self, candidate: &Candidate, kind: Kind) -> Result<Sample> {
+        load(&mut self.load(kind, candidate.port, WARM_UP))?;
+        let known = || cpu_of_children() + self.sim.as_ref().map_or(Cpu(0), cpu_of);
+        let (proxy, rest, machine) = (candidate.cpu(), known(), cpu_of_machine());
+        let began = Instant::now();
+        let load = load(&mut self.load(kind, candidate.port, self.options.seconds))?;
+        let took = began.elapsed().as_secs_f64();
+        let proxy = candidate.cpu() - proxy;
+        let others = cpu_of_machine() - machine - proxy - (known() - rest);
+        Ok(Sample {
+            candidate: candidate.name,
+            kind,
+            load,
+            cpu_us: proxy.seconds() * 1e6 / load.done.max(1) as f64,
+            others: others.seconds() / took,
+            rss_kib: candidate.rss_kib(),
+        })
+    }
+
+    fn load(&self, kind: Kind, port: u16, seconds: f64) -> Command {
+        let (mode, connections) = match kind {
+            Kind::Json | Kind::Stream => ("closed", "64"),
+            Kind::Paced => ("open", "32"),
+            Kind::Chunks => ("chunks", "16"),
+        };
+        let mut command = on_core(LOAD_CORE);
+        command.arg(built("potluck-bench", "release")).arg(mode);
+        command.args(["--to", &address(port), "--connections", connections]);
+        command.args(["--seconds", &seconds.to_string(), "--keys", &keys()]);
+        match kind {
+            Kind::Json => {}
+            Kind::Stream => drop(command.arg("--stream")),
+            Kind::Paced => drop(command.args(["--rate", &self.options.rate.to_string()])),
+            Kind::Chunks => drop(command.args(["--listen", &address(self.upstream)])),
+        }
+        command
+    }
+}
+
+fn load(command: &mut Command) -> Result<Load> {
+    let text = output(isolate(command))?;
+    let load: Load = serde_json::from_str(&text).map_err(|e| format!("{e} in {text:?}"))?;
+    if load.failed > load.done / 100 {
+        return Err(format!("{} of {} answers were not whole", load.failed, load.done));
+    }
+    Ok(load)
+}
+
+fn keys() -> String {
+    let keys: Vec<String> = (0..KEYS).map(|n| format!("AIzaSyBench{n:028}")).collect();
+    keys.join(",")
+}
+
+fn on_core(core: &str) -> Command {
+    let mut command = program("taskset");
+    command.args(["--cpu-list", core]);
+    command
+}
+
+fn sim(port: u16, folder: &TempDir) -> Result<Server> {
+    let mut command = on_core(LOAD_CORE);
+    command.arg(built("gemini-sim", "release"));
+    command.args(["--fast", "--threads", "1", "--quiet", "--listen", &address(port)]);
+    Server::start(&mut command, port, folder.path().join("sim.log"))
 }
