@@ -39,7 +39,7 @@ gemini-sim, control:
                {\"stall_body\":{\"after\"}} {\"cut_body\":{\"after\",\"rst\"}} {\"end_body\":{\"after\"}}
                {\"mid_stream\":{\"after\",\"sample\",\"form\":\"bare|data|array\"}}
                \"both_lengths\" \"length_too_long\" \"length_too_short\" \"strange_encoding\"
-               {\"header_bomb\":{\"kb\"}} {\"informational\":{\"count\"}} \"bad_gzip\" {\"redirect\":{\"to\"}}
+               {\"header_bomb\":{\"kb\"}} {\"informational\":{\"count\"}} \"bad_gzip\" \"silent_close\" {\"redirect\":{\"to\"}}
                {\"close_live\":{\"code\",\"reason\"}} {\"close_live_turn\":{\"code\",\"reason\"}}
   DELETE /sim/rules[?id=N]                remove one, or all
   GET    /sim/samples[?name=N]            recorded errors

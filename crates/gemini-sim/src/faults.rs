@@ -23,7 +23,12 @@ const JSON: &str = "application/json; charset=UTF-8";
 ///
 /// # Errors
 /// When the connection is to end here.
-pub async fn before(act: Option<&Act>, peer: &Peer, key: &str) -> io::Result<Option<Answer>> {
+pub async fn before(
+    act: Option<&Act>,
+    peer: &Peer,
+    key: &str,
+    shape: Shape,
+) -> io::Result<Option<Answer>> {
     match act {
         Some(Act::SlowHead { ms }) => sleep(Duration::from_millis(*ms)).await,
         Some(Act::StallHead) => loop {
@@ -35,7 +40,7 @@ pub async fn before(act: Option<&Act>, peer: &Peer, key: &str) -> io::Result<Opt
             }
             return Err(io::Error::other("cut on demand"));
         }
-        Some(Act::Sample(name)) => return Ok(Some(sample(name, peer, key))),
+        Some(Act::Sample(name)) => return Ok(Some(sample(name, peer, key, shape))),
         Some(Act::Answer { status, headers, body }) => {
             return Ok(Some(scripted(*status, headers, body)));
         }
@@ -48,11 +53,10 @@ pub async fn before(act: Option<&Act>, peer: &Peer, key: &str) -> io::Result<Opt
     Ok(None)
 }
 
-fn sample(name: &str, peer: &Peer, key: &str) -> Answer {
+fn sample(name: &str, peer: &Peer, key: &str, shape: Shape) -> Answer {
     let project = peer.world.state().keys.get(key).map_or(0, |key| key.project);
     let filling = Filling { key, project, address: Some(&peer.address), ..Filling::default() };
-    // As recorded: whoever scripts a sample chooses its shape too.
-    Problem::sample(name, &filling).answer(Shape::Native)
+    Problem::sample(name, &filling).answer(shape)
 }
 
 fn scripted(status: u16, headers: &[(String, String)], body: &Value) -> Answer {

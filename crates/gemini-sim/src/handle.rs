@@ -27,6 +27,9 @@ use crate::{
 /// So much of a body is kept: Google's own limit for inline requests, and some.
 const BODY_KEPT: usize = 128 * 1024 * 1024;
 
+/// Larger bodies are refused, but for uploads.
+const INLINE_LIMIT: u64 = 100 * 1024 * 1024;
+
 /// Where a request came from.
 #[derive(Clone, Debug)]
 pub struct Peer {
@@ -82,7 +85,8 @@ pub async fn handle(peer: Peer, mut request: Request<Incoming>) -> io::Result<Re
     if !peer.world.config.latency.is_zero() {
         sleep(peer.world.config.latency).await;
     }
-    let scripted = faults::before(act.as_ref(), &peer, shown.any().unwrap_or_default()).await;
+    let key = shown.any().unwrap_or_default();
+    let scripted = faults::before(act.as_ref(), &peer, key, path.shape()).await;
     let scripted = match scripted {
         Ok(scripted) => scripted,
         Err(error) => {
@@ -178,6 +182,12 @@ fn respond(
         }
         if path.tree == Tree::Download && path.param("ticket").is_some() {
             return crate::files::ticket(&peer.world, &path, &parts.headers);
+        }
+        if path.tree != Tree::Upload && received.len > INLINE_LIMIT {
+            return Err(Problem::new(
+                400,
+                format!("Request payload size exceeds the limit: {INLINE_LIMIT} bytes."),
+            ));
         }
         let key = credential::admit(&peer.world, shown, &path, &peer.address)?;
         let base = base(peer, &parts.headers);

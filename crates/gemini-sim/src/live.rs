@@ -43,7 +43,8 @@ pub async fn open(
     if let Some(entry) = peer.world.state().log.entry(passage.id()) {
         entry.fault = act.as_ref().map(Act::name);
     }
-    match faults::before(act.as_ref(), &peer, shown.any().unwrap_or_default()).await {
+    let shape = path.shape();
+    match faults::before(act.as_ref(), &peer, shown.any().unwrap_or_default(), shape).await {
         Ok(None) => {}
         Ok(Some(answer)) => return Ok(refused(answer, act, &peer, passage)),
         Err(error) => {

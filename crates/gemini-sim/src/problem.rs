@@ -126,13 +126,18 @@ impl Problem {
     /// As an answer of that shape.
     #[must_use]
     pub fn answer(self, shape: Shape) -> Answer {
+        let mut status = self.status;
         let body = match (shape, self.body) {
             (_, Value::String(text)) => text.into_bytes(),
             (Shape::Array, body @ Value::Object(_)) => pretty(&Value::Array(vec![body])),
-            (Shape::Interactions, body) => pretty(&for_interactions(body, self.status)),
+            (Shape::Interactions, body) => {
+                let (body, mended) = for_interactions(body, status);
+                status = mended;
+                pretty(&body)
+            }
             (_, body) => pretty(&body),
         };
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let answer = Answer::new(status, self.content_type, body);
         if status == StatusCode::UNAUTHORIZED {
             let realm = "Bearer realm=\"https://accounts.google.com/\"";
@@ -142,27 +147,29 @@ impl Problem {
     }
 }
 
-fn for_interactions(body: Value, status: u16) -> Value {
+/// The error in words, and with the status, of interactions.
+fn for_interactions(body: Value, status: u16) -> (Value, u16) {
     let error = &body["error"];
     if error["code"].is_string() {
-        return body;
+        return (body, status);
     }
-    let daily = error["details"].to_string().contains("PerDay");
-    let invalid_key = error["details"].to_string().contains("API_KEY_INVALID");
-    let code = match status {
-        400 if invalid_key => "authentication",
-        401 => "authentication",
-        403 => "permission_denied",
-        404 => "not_found",
-        409 => "aborted",
-        429 if daily => "quota_exceeded",
-        429 => "rate_limit_exceeded",
-        500 => "api_error",
-        503 => "service_unavailable",
-        504 => "deadline_exceeded",
-        _ => "invalid_request",
+    let details = error["details"].to_string();
+    let message = error["message"].as_str().unwrap_or_default();
+    let no_key = details.contains("API_KEY_INVALID") || message.contains("unregistered callers");
+    let (code, status) = match status {
+        400 | 403 if no_key => ("authentication", 401),
+        401 => ("authentication", 401),
+        403 => ("permission_denied", 403),
+        404 => ("not_found", 404),
+        409 => ("aborted", 409),
+        429 if details.contains("PerDay") => ("quota_exceeded", 429),
+        429 => ("rate_limit_exceeded", 429),
+        500 => ("api_error", 500),
+        503 => ("service_unavailable", 503),
+        504 => ("deadline_exceeded", 504),
+        other => ("invalid_request", other),
     };
-    json!({"error": {"code": code, "message": error["message"]}})
+    (json!({"error": {"code": code, "message": message}}), status)
 }
 
 fn status_text(code: u16) -> &'static str {

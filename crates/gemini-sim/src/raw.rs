@@ -38,6 +38,7 @@ pub fn head_and_body(
         Act::LengthTooShort => {
             framed(&format!("content-length: {}\r\n", length.saturating_sub(10)), body, false)
         }
+        Act::SilentClose => framed(&format!("content-length: {length}\r\n"), body, true),
         Act::StrangeEncoding => framed("transfer-encoding: xchunked\r\n", &chunked(body), true),
         Act::HeaderBomb { kb } => {
             let mut extra = format!("content-length: {length}\r\n");

@@ -168,6 +168,8 @@ pub enum Act {
     },
     /// Says gzip, is not.
     BadGzip,
+    /// A whole answer, and then the connection ends without having said that it would.
+    SilentClose,
     /// A redirect.
     Redirect {
         /// To where.

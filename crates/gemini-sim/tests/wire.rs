@@ -155,10 +155,28 @@ fn faults_happen_as_ordered() {
     assert!(!asked().whole);
     next(Act::HeaderBomb { kb: 64 });
     assert!(asked().head.len() > 64_000);
+    next(Act::SilentClose);
+    let got = asked();
+    assert!(got.whole && got.header("connection").is_none());
     next(Act::Redirect { to: "https://elsewhere/".into(), status: 302 });
     assert_eq!(asked().header("location"), Some("https://elsewhere/"));
     assert!(sim.wait_until(Duration::from_secs(1), |c| c.in_flight == 0 && c.aborted == 0));
     assert_eq!(asked().status, 200, "rules are used up");
+}
+
+#[test]
+fn scripted_errors_take_the_shape_of_the_route() {
+    let sim = sim();
+    sim.next_sample(3, "quota_free_per_day");
+    let bearer = format!("Bearer {KEY}");
+    let chat = "/v1beta/openai/chat/completions";
+    let compat = ask(&sim, "POST", chat, &[("authorization", &bearer)], b"{}").json();
+    assert_eq!(compat[0]["error"]["code"], 429);
+    let interactions = with_key(&sim, KEY, "POST", "/v1beta/interactions", "{}").json();
+    assert_eq!(interactions["error"]["code"], "quota_exceeded");
+    assert_eq!(with_key(&sim, KEY, "POST", STREAM, ASK).json()["error"]["code"], 429);
+    let unknown = with_key(&sim, "AIzaSyUnknown", "POST", "/v1beta/interactions", "{}");
+    assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (401, &"authentication".into()));
 }
 
 #[test]
