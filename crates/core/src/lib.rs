@@ -42,5 +42,5 @@ pub use limits::{Limits, LimitsPatch, LimitsRefused};
 pub use pool::{Changed, Pool, Why, Withdrawal};
 pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
-pub use time::{Mono, Now, Wall};
+pub use time::{Mono, Now, Wall, next_midnight};
 pub use verdict::Verdict;

@@ -75,7 +75,7 @@ impl Add<Duration> for Now {
 }
 
 /// The next midnight in California: when Google gives a day's quota anew.
-pub(crate) fn next_midnight(now: Wall) -> Wall {
+pub fn next_midnight(now: Wall) -> Wall {
     pacific_midnight(now).unwrap_or(now + FALLBACK_DAY)
 }
 

@@ -29,17 +29,15 @@ CREATE TABLE keys (
 
 CREATE INDEX keys_disabled ON keys (changed_at) WHERE state = 'disabled';
 
--- Rests that outlive a restart. model = '' means every model, family = '' every kind of call.
+-- Rests that outlive a restart. The scope is the pool's own word for what rests: a model and a kind
+-- of call, a kind of call, or all.
 CREATE TABLE cooldowns (
     key_id BLOB    NOT NULL REFERENCES keys (id) ON DELETE CASCADE ON UPDATE CASCADE,
-    model  TEXT    NOT NULL CHECK (length(model) <= 256),
-    family TEXT    NOT NULL CHECK (length(family) <= 64),
+    scope  TEXT    NOT NULL CHECK (length(scope) <= 256),
     until  INTEGER NOT NULL,
     why    TEXT    NOT NULL CHECK (length(why) <= 200),
-    PRIMARY KEY (key_id, model, family)
+    PRIMARY KEY (key_id, scope)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX cooldowns_until ON cooldowns (until);
 
 -- What a key gave and its contributor took. Day 0 holds the sum of days no longer kept apart.
 CREATE TABLE usage (

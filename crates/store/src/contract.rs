@@ -41,7 +41,8 @@ cases! {
     withdrawing_takes_all_that_is_remembered
     state_and_limits_are_kept
     absent_keys_are_told_and_get_nothing
-    a_rest_replaces_the_former_one_and_ends
+    a_keys_rests_replace_the_former_ones
+    an_erased_key_may_join_again
     usage_adds_up_and_stops_at_the_largest_number
     old_days_are_summed_up
     keys_disabled_too_long_are_erased
@@ -62,7 +63,8 @@ async fn everything_is_there_after_opening_again(place: &dyn Place) {
     let store = place.open().await.unwrap();
     store.insert(row(1), stone(1)).await.unwrap();
     store.insert(row(2), stone(2)).await.unwrap();
-    store.put_cooldowns(vec![rest(1, "flash", 900), rest(2, "", 950)], 100).await.unwrap();
+    store.set_cooldowns(id(1), vec![rest(1, "flash", 900)]).await.unwrap();
+    store.set_cooldowns(id(2), vec![rest(2, "all", 950)]).await.unwrap();
     store.add_usage(vec![used(1, 20_000, "flash", 3), used(1, 20_001, "pro", 4)]).await.unwrap();
     store.withdraw(id(2), Tombstone { id: stone(2), at: 120 }).await.unwrap();
     let before = store.load(20_001).await.unwrap();
@@ -103,12 +105,12 @@ async fn a_withdrawn_key_stays_out_until_its_tombstone_is_lifted(place: &dyn Pla
 async fn withdrawing_takes_all_that_is_remembered(place: &dyn Place) {
     let store = place.open().await.unwrap();
     store.insert(row(1), stone(1)).await.unwrap();
-    store.put_cooldowns(vec![rest(1, "flash", 900)], 100).await.unwrap();
+    store.set_cooldowns(id(1), vec![rest(1, "flash", 900)]).await.unwrap();
     store.add_usage(vec![used(1, 20_000, "flash", 3)]).await.unwrap();
 
     store.withdraw(id(1), Tombstone { id: stone(1), at: 5 }).await.unwrap();
     // These were on their way.
-    store.put_cooldowns(vec![rest(1, "pro", 900)], 100).await.unwrap();
+    store.set_cooldowns(id(1), vec![rest(1, "pro", 900)]).await.unwrap();
     store.add_usage(vec![used(1, 20_000, "pro", 3)]).await.unwrap();
 
     let tombstones = vec![Tombstone { id: stone(1), at: 5 }];
@@ -143,22 +145,37 @@ async fn absent_keys_are_told_and_get_nothing(place: &dyn Place) {
     assert_eq!(store.set_limits(id(1), Limits::default()).await, Ok(false));
     assert_eq!(store.withdraw(id(1), Tombstone { id: stone(1), at: 1 }).await, Ok(false));
     assert_eq!(store.lift(stone(1)).await, Ok(false));
-    assert_eq!(store.put_cooldowns(vec![rest(1, "", 900)], 1).await, Ok(()));
+    assert_eq!(store.set_cooldowns(id(1), vec![rest(1, "all", 900)]).await, Ok(()));
     assert_eq!(store.add_usage(vec![used(1, 20_000, "", 1)]).await, Ok(()));
 
     assert_eq!(store.load(0).await, Ok(Snapshot::default()));
 }
 
-async fn a_rest_replaces_the_former_one_and_ends(place: &dyn Place) {
+async fn a_keys_rests_replace_the_former_ones(place: &dyn Place) {
     let store = place.open().await.unwrap();
     store.insert(row(1), stone(1)).await.unwrap();
-    store.put_cooldowns(vec![rest(1, "flash", 500), rest(1, "pro", 300)], 100).await.unwrap();
+    store.insert(row(2), stone(2)).await.unwrap();
+    store.set_cooldowns(id(1), vec![rest(1, "flash", 500), rest(1, "pro", 300)]).await.unwrap();
+    store.set_cooldowns(id(2), vec![rest(2, "pro", 300)]).await.unwrap();
 
-    store.put_cooldowns(vec![rest(1, "flash", 800)], 300).await.unwrap();
-    assert_eq!(store.load(0).await.unwrap().cooldowns, [rest(1, "flash", 800)]);
+    store.set_cooldowns(id(1), vec![rest(1, "flash", 800)]).await.unwrap();
+    let kept = [rest(1, "flash", 800), rest(2, "pro", 300)];
+    assert_eq!(store.load(0).await.unwrap().cooldowns, kept);
 
-    store.put_cooldowns(vec![rest(1, "flash", 0)], 301).await.unwrap();
-    assert_eq!(store.load(0).await.unwrap().cooldowns, []);
+    store.set_cooldowns(id(1), vec![]).await.unwrap();
+    assert_eq!(store.load(0).await.unwrap().cooldowns, kept[1..]);
+}
+
+async fn an_erased_key_may_join_again(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    store.insert(row(1), stone(1)).await.unwrap();
+    store.set_cooldowns(id(1), vec![rest(1, "flash", 500)]).await.unwrap();
+
+    assert_eq!(store.erase(id(1)).await, Ok(true));
+    assert_eq!(store.erase(id(1)).await, Ok(false));
+
+    assert_eq!(store.load(0).await, Ok(Snapshot::default()));
+    assert_eq!(store.insert(row(1), stone(1)).await, Ok(Inserted::Stored));
 }
 
 async fn usage_adds_up_and_stops_at_the_largest_number(place: &dyn Place) {
@@ -305,9 +322,8 @@ fn disabled() -> KeyState {
     KeyState::Disabled { reason: "API_KEY_INVALID".to_owned() }
 }
 
-fn rest(n: u16, model: &str, until: i64) -> Cooldown {
-    let (model, family) = (model.to_owned(), "generate".to_owned());
-    Cooldown { key: id(n), model, family, until, why: "quota_day".to_owned() }
+fn rest(n: u16, scope: &str, until: i64) -> Cooldown {
+    Cooldown { key: id(n), scope: scope.to_owned(), until, why: "day".to_owned() }
 }
 
 fn used(n: u16, day: u32, model: &str, calls: u64) -> Usage {

@@ -70,15 +70,13 @@ impl Limits {
     }
 }
 
-/// A key's rest from one model and one kind of call.
+/// A key's rest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cooldown {
     /// Who rests.
     pub key: RowId,
-    /// From which model; empty: from all.
-    pub model: String,
-    /// From which kind of call; empty: from all.
-    pub family: String,
+    /// From what, in the pool's words; at most 256 characters.
+    pub scope: String,
     /// Until when.
     pub until: i64,
     /// A short code of the verdict.

@@ -24,13 +24,13 @@ pub const SET_LIMITS: &str = "UPDATE keys SET paused = ?2, borrow = ?3, lend_per
         lend_models = ?5
     WHERE id = ?1";
 
-/// Puts one rest, if its key is there. 1 key, 2 model, 3 family, 4 until, 5 why.
-pub const PUT_COOLDOWN: &str = "INSERT INTO cooldowns (key_id, model, family, until, why)
-    SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
-    ON CONFLICT (key_id, model, family) DO UPDATE SET until = excluded.until, why = excluded.why";
+/// Puts one rest, if its key is there: after [`FORGET_COOLDOWNS`]. 1 key, 2 scope, 3 until, 4 why.
+pub const PUT_COOLDOWN: &str = "INSERT INTO cooldowns (key_id, scope, until, why)
+    SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+    ON CONFLICT (key_id, scope) DO UPDATE SET until = excluded.until, why = excluded.why";
 
-/// Forgets rests that are over. 1 now.
-pub const PRUNE_COOLDOWNS: &str = "DELETE FROM cooldowns WHERE until <= ?1";
+/// Forgets the rests of one key. 1 key.
+pub const FORGET_COOLDOWNS: &str = "DELETE FROM cooldowns WHERE key_id = ?1";
 
 /// Adds to one key's use, if it is there. 1 key, 2 day, 3 model, 4 lent calls, 5 lent tokens,
 /// 6 borrowed calls, 7 borrowed tokens, 8 [`LARGEST`].
@@ -82,8 +82,8 @@ pub const ALL_KEYS: &str = "SELECT id, sealed, joined_at, state, reason, changed
     FROM keys ORDER BY id";
 
 /// All rests.
-pub const ALL_COOLDOWNS: &str = "SELECT key_id, model, family, until, why
-    FROM cooldowns ORDER BY key_id, model, family";
+pub const ALL_COOLDOWNS: &str = "SELECT key_id, scope, until, why
+    FROM cooldowns ORDER BY key_id, scope";
 
 /// Use by days. 1 first day.
 pub const USAGE_SINCE: &str = "SELECT key_id, day, model,

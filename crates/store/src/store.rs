@@ -37,9 +37,8 @@ pub trait Store: Send + Sync {
     /// Sets what a contributor allows; false if there is no such key.
     fn set_limits(&self, id: RowId, limits: Limits) -> Answer<bool>;
 
-    /// Puts rests, each replacing the one of the same key, model and family, and forgets all that
-    /// ended by `now`. One that has ended already thus takes the former one away.
-    fn put_cooldowns(&self, cooldowns: Vec<Cooldown>, now: i64) -> Answer<()>;
+    /// Sets a key's rests, in place of all that were stored for it.
+    fn set_cooldowns(&self, id: RowId, cooldowns: Vec<Cooldown>) -> Answer<()>;
 
     /// Adds to what was lent and borrowed.
     fn add_usage(&self, usage: Vec<Usage>) -> Answer<()>;
@@ -47,6 +46,9 @@ pub trait Store: Send + Sync {
     /// Erases a key with all that is remembered of it and leaves a tombstone; false, and no
     /// tombstone, if there is no such key. After the answer no readable copy is left in the data.
     fn withdraw(&self, id: RowId, tombstone: Tombstone) -> Answer<bool>;
+
+    /// Erases a key with all that is remembered of it, without a trace; false if there is none.
+    fn erase(&self, id: RowId) -> Answer<bool>;
 
     /// Takes a tombstone away, so that its key may join again; false if there was none.
     fn lift(&self, tombstone: RowId) -> Answer<bool>;

@@ -133,3 +133,97 @@ async fn connect_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_the_preferred_one_begins() {
+        let found = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "192.0.2.1:1", "192.0.2.2:1"]);
+
+        let turns = interleave(found);
+
+        let expected = addresses(&["[::1]:1", "192.0.2.1:1", "[::2]:1", "192.0.2.2:1", "[::3]:1"]);
+        assert_eq!(turns, expected);
+    }
+
+    /// An address whose queue of new connections is full: it neither answers nor refuses.
+    fn black_hole() -> (Vec<std::net::TcpStream>, socket2::Socket, SocketAddr) {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let brief = Duration::from_millis(50);
+        let fill = || std::net::TcpStream::connect_timeout(&address, brief).ok();
+        (std::iter::from_fn(fill).take(64).collect(), socket, address)
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_costs_a_head_start_and_no_more() {
+        let (_queue, _hole, dead) = black_hole();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = listener.local_addr().unwrap();
+
+        let began = Instant::now();
+        let stream = connect_any(&[dead, alive]).await.unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), alive);
+        assert!(began.elapsed() >= HEAD_START, "the dead one was tried first");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_refusing_address_costs_nothing() {
+        let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = listener.local_addr().unwrap();
+
+        let stream = connect_any(&[refusing, alive]).await.unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), alive);
+        assert!(connect_any(&[refusing]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_deadline_covers_a_silent_address() {
+        let (_queue, _hole, dead) = black_hole();
+        let dialer = Dialer {
+            host: dead.ip().to_string(),
+            target: Uri::from_static("http://upstream.invalid:80/"),
+            port: dead.port(),
+            tls: None,
+            egress: Egress::direct(),
+            limit: Duration::from_millis(100),
+            known: Mutex::new(None),
+        };
+
+        let error = dialer.dial().await.unwrap_err();
+
+        assert!(matches!(error, DialError::Timeout { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told() {
+        let dialer = Dialer {
+            host: "nowhere.invalid".to_owned(),
+            target: Uri::from_static("http://nowhere.invalid:80/"),
+            port: 80,
+            tls: None,
+            egress: Egress::direct(),
+            limit: Duration::from_secs(60),
+            known: Mutex::new(None),
+        };
+
+        let error = dialer.dial().await.unwrap_err();
+
+        assert!(matches!(error, DialError::Resolve { .. }), "{error:?}");
+    }
+}

@@ -96,8 +96,8 @@ impl Store for SqliteStore {
         self.write(false, move |conn| write::set_limits(conn, &id, &limits))
     }
 
-    fn put_cooldowns(&self, cooldowns: Vec<Cooldown>, now: i64) -> Answer<()> {
-        self.write(false, move |conn| write::put_cooldowns(conn, &cooldowns, now))
+    fn set_cooldowns(&self, id: RowId, cooldowns: Vec<Cooldown>) -> Answer<()> {
+        self.write(false, move |conn| write::set_cooldowns(conn, &id, &cooldowns))
     }
 
     fn add_usage(&self, usage: Vec<Usage>) -> Answer<()> {
@@ -106,6 +106,10 @@ impl Store for SqliteStore {
 
     fn withdraw(&self, id: RowId, tombstone: Tombstone) -> Answer<bool> {
         self.write(true, move |conn| write::withdraw(conn, &id, &tombstone))
+    }
+
+    fn erase(&self, id: RowId) -> Answer<bool> {
+        self.write(true, move |conn| write::erase(conn, &id))
     }
 
     fn lift(&self, tombstone: RowId) -> Answer<bool> {

@@ -68,10 +68,9 @@ fn state(row: &Row<'_>) -> rusqlite::Result<KeyState> {
 fn cooldown(row: &Row<'_>) -> rusqlite::Result<Cooldown> {
     Ok(Cooldown {
         key: row.get(0)?,
-        model: row.get(1)?,
-        family: row.get(2)?,
-        until: row.get(3)?,
-        why: row.get(4)?,
+        scope: row.get(1)?,
+        until: row.get(2)?,
+        why: row.get(3)?,
     })
 }
 

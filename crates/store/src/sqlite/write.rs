@@ -49,16 +49,16 @@ pub(super) fn set_limits(conn: &Connection, id: &RowId, limits: &Limits) -> rusq
     changes(conn, sql::SET_LIMITS, &[id, paused, borrow, lend_per_day, &models(limits)?])
 }
 
-pub(super) fn put_cooldowns(
+pub(super) fn set_cooldowns(
     conn: &Connection,
+    id: &RowId,
     cooldowns: &[Cooldown],
-    now: i64,
 ) -> rusqlite::Result<()> {
+    changes(conn, sql::FORGET_COOLDOWNS, &[id])?;
     let mut put = conn.prepare_cached(sql::PUT_COOLDOWN)?;
-    for Cooldown { key, model, family, until, why } in cooldowns {
-        put.execute(params![key, model, family, until, why])?;
+    for Cooldown { key, scope, until, why } in cooldowns.iter().filter(|rest| rest.key == *id) {
+        put.execute(params![key, scope, until, why])?;
     }
-    conn.prepare_cached(sql::PRUNE_COOLDOWNS)?.execute([now])?;
     Ok(())
 }
 
@@ -85,6 +85,10 @@ pub(super) fn withdraw(
     tombstone: &Tombstone,
 ) -> rusqlite::Result<bool> {
     changes(conn, sql::BURY, &[id, &tombstone.id, &tombstone.at])?;
+    changes(conn, sql::ERASE_KEY, &[id])
+}
+
+pub(super) fn erase(conn: &Connection, id: &RowId) -> rusqlite::Result<bool> {
     changes(conn, sql::ERASE_KEY, &[id])
 }
 

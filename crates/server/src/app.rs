@@ -1,0 +1,73 @@
+//! What every request needs, made once at the start.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::{Mutex, MutexGuard};
+use potluck_core::{KeyId, Pool, Tombstone};
+use potluck_gemini::ApiKey;
+use potluck_store::Store;
+use potluck_vault::Vault;
+
+use crate::clock::Clock;
+use crate::ids::RequestIds;
+use crate::kept::Budget;
+use crate::lent::Lent;
+use crate::metrics::Metrics;
+use crate::sending::Sending;
+use crate::settings::Settings;
+use crate::transport::{Shutdown, Upstream};
+
+/// Everything that requests share.
+pub struct App {
+    /// What the operator decided.
+    pub settings: Settings,
+    /// The operators' password.
+    pub admin_token: String,
+    /// Every decision is made in here. Held for a microsecond at a time, never across a wait.
+    pub pool: Mutex<Pool<Lent>>,
+    /// Opens, seals and recognises keys.
+    pub vault: Vault,
+    /// What survives.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Clock,
+    /// Seeds the hashes of conversations, so that nobody outside can aim at one.
+    pub seed: u64,
+    /// Names of requests.
+    pub ids: RequestIds,
+    /// Memory for bodies that may be sent again.
+    pub kept: Budget,
+    /// What is counted here; the pool counts its own.
+    pub metrics: Metrics,
+    /// How far a stop has come.
+    pub shutdown: Shutdown,
+    /// The last write to the store failed.
+    pub store_troubled: AtomicBool,
+}
+
+impl App {
+    /// What the pool knows this key by.
+    pub fn key_id(&self, key: &ApiKey) -> KeyId {
+        KeyId(self.vault.key_id(key))
+    }
+
+    /// What it would leave behind.
+    pub fn tombstone(&self, key: &ApiKey) -> Tombstone {
+        Tombstone(self.vault.tombstone(key))
+    }
+
+    /// The pool, for one decision.
+    pub fn pool(&self) -> MutexGuard<'_, Pool<Lent>> {
+        self.pool.lock()
+    }
+}
+
+/// What one worker thread serves with: the shared things, and upstream connections of its own.
+#[derive(Clone)]
+pub struct Hand {
+    /// The shared things.
+    pub app: Arc<App>,
+    /// Connections that never wake another worker.
+    pub upstream: Upstream<Sending>,
+}

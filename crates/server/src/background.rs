@@ -1,0 +1,230 @@
+//! What happens beside the calls: the pool's wishes are carried out.
+//!
+//! Rule: the hot path only marks; once in a while this task takes the marks and stores, probes or
+//! tells the operator. A store that is busy or full is asked again; nothing here holds a call up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use http::uri::PathAndQuery;
+use potluck_core::{Alarm, Event, KeyId, Outcome, Slot, State, Usage};
+use potluck_gemini::{Dialect, failure};
+use potluck_store::{KeyState, StoreError, UsageTotal};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::app::{App, Hand};
+use crate::lent::Lent;
+use crate::outgoing::{Body, Credential, Outgoing};
+use crate::sending::Pieces;
+use crate::transport::body::collect;
+use crate::{clock, forward, rows};
+
+/// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
+/// task costs nothing when there is nothing to do.
+const TICK: Duration = Duration::from_millis(250);
+/// Events taken in one turn, so that the lock is let go between.
+const TURN: usize = 256;
+/// Probes under way at once: a pool of dead keys must not become a flood.
+const PROBES: usize = 8;
+/// How long a probe may take.
+const PROBE: Duration = Duration::from_secs(30);
+/// A probe's answer that is no error need not be read; an error is a few KiB.
+const MAX_ERROR: usize = 64 << 10;
+
+/// Carries out what the pool wants until it is told to stop, and then writes the rest down.
+/// `stored` are the counts as they are on the disk.
+pub async fn run(hand: Hand, stored: HashMap<KeyId, Usage>, mut stop: oneshot::Receiver<()>) {
+    let mut scribe = Scribe { stored, again: Vec::new() };
+    let probes = Arc::new(Semaphore::new(PROBES));
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = &mut stop => break,
+        }
+        hand.app.pool().handle_timeout(hand.app.clock.now());
+        hand.upstream.sweep();
+        scribe.turn(&hand, Some(&probes)).await;
+    }
+    hand.app.pool().flush();
+    scribe.turn(&hand, None).await;
+}
+
+/// Writes the pool's changes down.
+struct Scribe {
+    /// Each key's counts as they are on the disk: the store adds, the pool tells totals.
+    stored: HashMap<KeyId, Usage>,
+    /// What the store had no room for.
+    again: Vec<Event<Lent>>,
+}
+
+impl Scribe {
+    async fn turn(&mut self, hand: &Hand, probes: Option<&Arc<Semaphore>>) {
+        let mut events = std::mem::take(&mut self.again);
+        loop {
+            take(&hand.app, &mut events);
+            if events.is_empty() {
+                return;
+            }
+            for event in events.drain(..) {
+                self.carry_out(hand, event, probes).await;
+            }
+            if !self.again.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn carry_out(
+        &mut self,
+        hand: &Hand,
+        event: Event<Lent>,
+        probes: Option<&Arc<Semaphore>>,
+    ) {
+        match event {
+            Event::Probe { slot, secret, .. } => {
+                if let Some(probes) = probes {
+                    probe(hand, slot, secret, probes.clone());
+                }
+            }
+            Event::Alarm(alarm) => tell(alarm),
+            event => match self.write(&hand.app, &event).await {
+                Ok(()) => {}
+                Err(StoreError::Busy | StoreError::Full | StoreError::Unavailable) => {
+                    self.again.push(event);
+                }
+                Err(error) => {
+                    hand.app.store_troubled.store(true, Relaxed);
+                    tracing::error!(%error, "a change could not be stored");
+                }
+            },
+        }
+    }
+
+    async fn write(&mut self, app: &App, event: &Event<Lent>) -> Result<(), StoreError> {
+        let store = &app.store;
+        let now = clock::wall().0;
+        match event {
+            Event::State { id, state } => {
+                let (state, at) = match state {
+                    State::Active => (KeyState::Active, now),
+                    State::Disabled { reason, since } => {
+                        (KeyState::Disabled { reason: reason.name().to_owned() }, since.0)
+                    }
+                };
+                store.set_state(id.0, state, at).await.map(drop)
+            }
+            Event::Cooldowns { id, cooldowns } => {
+                let rows = cooldowns.iter().map(|rest| rows::cooldown(id.0, rest)).collect();
+                store.set_cooldowns(id.0, rows).await
+            }
+            Event::Limits { id, limits } => {
+                store.set_limits(id.0, rows::limits(limits)).await.map(drop)
+            }
+            Event::Usage { id, usage } => self.add_usage(app, *id, *usage).await,
+            Event::Withdrawn { id, tombstone } => {
+                self.stored.remove(id);
+                let row = potluck_store::Tombstone { id: tombstone.0, at: now };
+                store.withdraw(id.0, row).await.map(drop)
+            }
+            Event::TombstoneLifted(tombstone) => store.lift(tombstone.0).await.map(drop),
+            Event::Erase(id) => {
+                self.stored.remove(id);
+                store.erase(id.0).await.map(drop)
+            }
+            Event::Probe { .. } | Event::Alarm(_) => Ok(()),
+        }
+    }
+
+    async fn add_usage(&mut self, app: &App, id: KeyId, now: Usage) -> Result<(), StoreError> {
+        let before = self.stored.get(&id).copied().unwrap_or_default();
+        let amount = UsageTotal {
+            lent_calls: now.lent_calls.saturating_sub(before.lent_calls),
+            lent_tokens: now.lent_tokens.saturating_sub(before.lent_tokens),
+            borrowed_calls: now.borrowed_calls.saturating_sub(before.borrowed_calls),
+            borrowed_tokens: now.borrowed_tokens.saturating_sub(before.borrowed_tokens),
+        };
+        if amount != UsageTotal::default() {
+            let row = potluck_store::Usage {
+                key: id.0,
+                day: rows::day_ending(now.day_end),
+                model: String::new(),
+                amount,
+            };
+            app.store.add_usage(vec![row]).await?;
+        }
+        self.stored.insert(id, now);
+        Ok(())
+    }
+}
+
+fn take(app: &App, events: &mut Vec<Event<Lent>>) {
+    let now = app.clock.now();
+    let mut pool = app.pool();
+    while events.len() < TURN {
+        match pool.poll_event(now) {
+            Some(event) => events.push(event),
+            None => return,
+        }
+    }
+}
+
+/// Asks Google about a key with a call that costs no quota.
+fn probe(hand: &Hand, slot: Slot, secret: Lent, probes: Arc<Semaphore>) {
+    let hand = hand.clone();
+    tokio::spawn(async move {
+        // Closed never; an error would only mean that nobody probes any more.
+        let _turn = probes.acquire_owned().await;
+        let asked = timeout(PROBE, ask(&hand, &secret)).await.unwrap_or(None);
+        let outcome = match &asked {
+            Some(Ok(())) => Outcome::Served,
+            Some(Err(failure)) => Outcome::Failed(failure),
+            None => Outcome::NoAnswer,
+        };
+        hand.app.pool().probed(slot, outcome, hand.app.clock.now());
+    });
+}
+
+async fn ask(hand: &Hand, secret: &Lent) -> Option<Result<(), failure::Failure>> {
+    let mut outgoing = Outgoing {
+        method: Method::GET,
+        target: PathAndQuery::from_static("/v1beta/models?pageSize=1"),
+        headers: HeaderMap::new(),
+        dialect: Dialect::Native,
+        body: Body::Kept(Pieces::new(Vec::new())),
+        patience: None,
+    };
+    let request = outgoing.request(&Credential::Key(secret))?;
+    let response = forward::send(hand, request, || None, None).await.ok()?;
+    let (parts, mut body) = response.into_parts();
+    let text = collect(&mut body, MAX_ERROR).await.unwrap_or_default();
+    if parts.status == StatusCode::OK {
+        return Some(Ok(()));
+    }
+    let kind = parts.headers.get(http::header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+    Some(Err(failure::read(parts.status.as_u16(), kind, &text)))
+}
+
+fn tell(alarm: Alarm) {
+    match alarm {
+        Alarm::OurPlace => tracing::error!(
+            "Google refuses the place we call from. No key is to blame; use --egress to leave \
+             from elsewhere."
+        ),
+        Alarm::Everyone => tracing::error!(
+            "many keys were refused at once; verdicts are held until a probe has decided"
+        ),
+        Alarm::EveryoneConfirmed => tracing::error!(
+            "a key that was good a moment ago is refused too: the keys are not to blame, look at \
+             the way out"
+        ),
+        Alarm::EveryoneDead => {
+            tracing::warn!("the keys that were refused together are dead indeed");
+        }
+    }
+}

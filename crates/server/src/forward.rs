@@ -1,0 +1,243 @@
+//! One call's way to Google and back: attempts, until one answer goes to the caller.
+//!
+//! Rule: every decision is the pool's (which key, whether again, what the caller may read); this
+//! only carries it out. A 2xx head commits; before it, nothing has reached the caller.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, response};
+use potluck_core::{After, Attempt, Call, Outcome, Refusal, Step, Whose};
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::failure::{self, Failure};
+use potluck_gemini::{ApiKey, redact};
+use tokio::time::{sleep_until, timeout};
+
+use crate::app::Hand;
+use crate::join::{self, KeyMark};
+use crate::lease::Lease;
+use crate::lent::Lent;
+use crate::outgoing::{Credential, Outgoing};
+use crate::problem;
+use crate::sending::Sending;
+use crate::transport::{SendError, UpstreamBody, Why, body};
+
+/// How much of an error is read. Google's take a few KiB; what is larger is no error of Google's.
+const MAX_ERROR: usize = 64 << 10;
+
+/// One call, ready to go.
+pub struct Job<'a> {
+    /// What the pool must know of it.
+    pub call: Call<'a>,
+    /// What Google is to see.
+    pub outgoing: Outgoing,
+    /// The key that the caller showed.
+    pub key: &'a ApiKey,
+    /// A waiting connection that dies under the request may be replaced by a fresh one.
+    pub repeatable: bool,
+}
+
+/// The answer that goes to the caller.
+pub struct Answered {
+    /// Status and headers, Google's, as they came.
+    pub parts: response::Parts,
+    /// The body.
+    pub body: AnsweredBody,
+    /// The exchange, open until the body has gone.
+    pub lease: Lease,
+    /// What became of the caller's key.
+    pub mark: KeyMark,
+    /// The key that served.
+    pub used: Lent,
+}
+
+/// Whether an answer's body may still change.
+pub enum AnsweredBody {
+    /// Google's, byte for byte.
+    Upstream(UpstreamBody<Sending>),
+    /// Written anew: an error without anybody's key in it, or an answer with URLs of ours.
+    Rewritten(Bytes),
+}
+
+/// No answer of Google's goes to the caller; this does.
+pub struct Refused {
+    /// What to say.
+    pub problem: Problem,
+    /// Attempts that were made.
+    pub attempts: u8,
+    /// What became of the caller's key.
+    pub mark: KeyMark,
+}
+
+/// Carries a call out.
+pub async fn run(hand: &Hand, mut job: Job<'_>) -> Result<Answered, Refused> {
+    let (lease, mut step) = Lease::begin(&hand.app, job.call);
+    let mark = if lease.bearer_is_known() { KeyMark::Known } else { KeyMark::NotStored };
+    let mut run = Run { hand, lease, mark };
+    loop {
+        match step {
+            Step::Try(attempt) => {
+                if let Some(answered) = run.attempt(&mut job, &attempt).await.transpose() {
+                    return match answered {
+                        Ok((parts, body, used)) => {
+                            Ok(Answered { parts, body, lease: run.lease, mark: run.mark, used })
+                        }
+                        Err(problem) => Err(run.refused(problem)),
+                    };
+                }
+            }
+            Step::Wait { until } => sleep_until(hand.app.clock.instant(until)).await,
+            Step::Refuse(refusal) => {
+                return Err(run.refused(problem::of_refusal(refusal, job.call.model)));
+            }
+        }
+        step = run.lease.next();
+    }
+}
+
+struct Run<'h> {
+    hand: &'h Hand,
+    lease: Lease,
+    mark: KeyMark,
+}
+
+type Given = (response::Parts, AnsweredBody, Lent);
+
+impl Run<'_> {
+    /// One attempt. `None`: the pool wants another.
+    async fn attempt(
+        &mut self,
+        job: &mut Job<'_>,
+        attempt: &Attempt<Lent>,
+    ) -> Result<Option<Given>, Problem> {
+        let own;
+        let lent = match &attempt.whose {
+            Whose::Key { secret, .. } => secret,
+            Whose::Bearer => {
+                own = Lent::of(job.key);
+                &own
+            }
+        };
+        let response = match self.send(job, lent).await {
+            Ok(response) => response,
+            Err(Unanswered::Late) => return Err(Problem::new(Reason::UpstreamTimeout)),
+            Err(Unanswered::Send(error)) => return self.unanswered(job, &error),
+        };
+        if response.status().is_success() {
+            return Ok(Some(self.served(job, lent.clone(), response).await));
+        }
+        self.failed(job, lent, response).await
+    }
+
+    async fn send(
+        &self,
+        job: &mut Job<'_>,
+        lent: &Lent,
+    ) -> Result<Response<UpstreamBody<Sending>>, Unanswered> {
+        let credential = Credential::Key(lent);
+        let Some(request) = job.outgoing.request(&credential) else {
+            return Err(Unanswered::Late);
+        };
+        let patience = job.outgoing.patience;
+        let repeatable = job.repeatable && job.outgoing.can_be_made_again();
+        let again = || repeatable.then(|| job.outgoing.request(&credential)).flatten();
+        send(self.hand, request, again, patience).await
+    }
+
+    /// The head is there: nothing can be taken back from now on.
+    async fn served(
+        &mut self,
+        job: &Job<'_>,
+        used: Lent,
+        response: Response<UpstreamBody<Sending>>,
+    ) -> Given {
+        if let After::Commit { admit: true } = self.lease.report(Outcome::Served) {
+            self.mark = join::join(&self.hand.app, &mut self.lease, job.key).await;
+        }
+        let (parts, body) = response.into_parts();
+        (parts, AnsweredBody::Upstream(body), used)
+    }
+
+    async fn failed(
+        &mut self,
+        job: &mut Job<'_>,
+        lent: &Lent,
+        response: Response<UpstreamBody<Sending>>,
+    ) -> Result<Option<Given>, Problem> {
+        let (parts, mut upstream) = response.into_parts();
+        if parts.status.is_redirection() {
+            // Says nothing about the key, and holds no text: it goes to the caller as it is.
+            self.lease.report(Outcome::Failed(&unread(parts.status)));
+            return Ok(Some((parts, AnsweredBody::Upstream(upstream), lent.clone())));
+        }
+        let text = body::collect(&mut upstream, MAX_ERROR).await.unwrap_or_default();
+        drop(upstream);
+        let kind = parts.headers.get(http::header::CONTENT_TYPE).map(|value| value.as_bytes());
+        let failure = failure::read(parts.status.as_u16(), kind, &text);
+        tracing::debug!(status = failure.status, reason = failure.reason, "an attempt failed");
+        let again = match self.lease.report(Outcome::Failed(&failure)) {
+            After::Again => true,
+            After::Admit => {
+                self.mark = join::join(&self.hand.app, &mut self.lease, job.key).await;
+                self.mark == KeyMark::Stored
+            }
+            After::Template(refusal) => return Err(self.template(job, refusal)),
+            After::Pass | After::Commit { .. } => false,
+        };
+        if again && job.outgoing.can_be_made_again() {
+            return Ok(None);
+        }
+        let used = lent.key();
+        let keys: Vec<&ApiKey> = used.iter().chain([job.key]).collect();
+        let dialect = job.outgoing.dialect;
+        let text = redact::redact(parts.status.as_u16(), dialect, &text, &keys);
+        Ok(Some((parts, AnsweredBody::Rewritten(text.into()), lent.clone())))
+    }
+
+    fn unanswered(&mut self, job: &Job<'_>, error: &SendError) -> Result<Option<Given>, Problem> {
+        if let Why::RequestBody(_) = error.why {
+            return Err(Problem::new(Reason::TooSlow));
+        }
+        tracing::warn!(%error, "no answer from the upstream");
+        match self.lease.report(Outcome::NoAnswer) {
+            After::Again if job.outgoing.can_be_made_again() => Ok(None),
+            After::Template(refusal) => Err(self.template(job, refusal)),
+            _ => Err(Problem::new(Reason::Upstream)),
+        }
+    }
+
+    fn template(&self, job: &Job<'_>, refusal: Refusal) -> Problem {
+        problem::of_refusal(refusal, job.call.model)
+    }
+
+    fn refused(&self, problem: Problem) -> Refused {
+        Refused { problem, attempts: self.lease.attempts(), mark: self.mark }
+    }
+}
+
+/// Why there is no head.
+pub enum Unanswered {
+    /// The caller's or the operator's patience is over.
+    Late,
+    /// The connection failed.
+    Send(SendError),
+}
+
+/// Sends, and waits for the head as long as is allowed.
+pub async fn send(
+    hand: &Hand,
+    request: Request<Sending>,
+    again: impl FnMut() -> Option<Request<Sending>>,
+    patience: Option<Duration>,
+) -> Result<Response<UpstreamBody<Sending>>, Unanswered> {
+    let answer = hand.upstream.send(request, again);
+    let answer = match patience {
+        Some(patience) => timeout(patience, answer).await.map_err(|_| Unanswered::Late)?,
+        None => answer.await,
+    };
+    answer.map_err(Unanswered::Send)
+}
+
+fn unread(status: StatusCode) -> Failure {
+    failure::read(status.as_u16(), None, b"")
+}

@@ -1,0 +1,159 @@
+//! One request, from its head to the answer's head.
+//!
+//! The way of a request: [`handle`] guards and names it, `dispatch` finds its route, and then one
+//! of `pooled`, `own`, `uploads` or `live` takes it to Google through `forward`; `local` and `me`
+//! answer what is ours.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use http::header::{HeaderName, HeaderValue, ORIGIN};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::credential::{self, Shown};
+use potluck_gemini::headers::{self, cors};
+use potluck_gemini::query::{self, Query};
+use potluck_gemini::route::{self, NoRoute};
+use potluck_gemini::{ApiKey, Class, Dialect, Route};
+
+use crate::Reply;
+use crate::app::Hand;
+use crate::caller::Caller;
+use crate::transport::{Answer, Peer, guard};
+use crate::{live, local, own, pooled, problem, uploads};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where a caller may insist on the own key.
+const ROUTE: HeaderName = HeaderName::from_static("x-potluck-route");
+
+/// A problem, in the dialect of the caller who is to read it.
+pub type Told = (Problem, Dialect);
+
+/// A request that is understood: what every kind of forwarding begins with.
+pub struct Asked<'r> {
+    /// Which method, and what may be done with it.
+    pub route: Route<'r>,
+    /// What of the query goes on.
+    pub query: Query,
+    /// Who asks.
+    pub caller: Caller,
+    /// Something besides the body makes the call own.
+    pub own: bool,
+    /// The answer will come in a shape that cannot be judged.
+    pub masked: bool,
+}
+
+/// Answers one request, whatever it is.
+pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply {
+    let id = hand.app.ids.next();
+    let from_page = request.headers().contains_key(ORIGIN);
+    let mut reply = match guard::check(&request) {
+        Ok(()) => unpanicked(&hand, request, peer).await,
+        Err(refusal) => problem::guarded(refusal),
+    };
+    hand.app.metrics.answered(reply.status());
+    let headers = reply.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    if from_page && !headers.contains_key(local::PRIVATE) {
+        add_cors(headers);
+    }
+    headers.remove(local::PRIVATE);
+    reply
+}
+
+/// A panic costs the request it happened in, and nobody else's.
+async fn unpanicked(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Reply {
+    match AssertUnwindSafe(dispatch(hand, request, peer)).catch_unwind().await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err((problem, dialect))) => problem::reply(&problem, dialect),
+        Err(_) => {
+            hand.app.metrics.panicked();
+            problem::reply(&Problem::new(Reason::Internal), Dialect::Native)
+        }
+    }
+}
+
+async fn dispatch(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Result<Reply, Told> {
+    if request.method() == Method::OPTIONS {
+        return Ok(preflight(&request));
+    }
+    let caller = Caller::of(&hand.app.settings, &request, peer);
+    if let Some(page) = local::find(request.uri().path()) {
+        return local::answer(hand, page, request, &caller).await;
+    }
+    if headers::override_method(request.headers()) {
+        return Err((problem::refused("Another method than the request line's is not heeded."), Dialect::Native));
+    }
+    let uri = request.uri().clone();
+    let bearer = credential::bears(request.headers());
+    let route = route::route(request.method(), uri.path(), uri.query(), bearer)
+        .map_err(|none| (no_route(none), Dialect::Native))?;
+    let dialect = route.dialect;
+    forward(hand, request, route, caller).await.map_err(|problem| (problem, dialect))
+}
+
+async fn forward(
+    hand: &Hand,
+    request: Request<Incoming>,
+    route: Route<'_>,
+    caller: Caller,
+) -> Result<Reply, Problem> {
+    let query = query::query(&route, request.uri().query())
+        .map_err(|refused| problem::refused(&problem::sentence(&refused.to_string())))?;
+    let shown = credential::shown(request.headers(), request.uri().query());
+    let insists = request.headers().get(ROUTE).is_some_and(|value| value == "own");
+    let shaped = headers::make_own(request.headers());
+    let asked =
+        Asked { own: query.own || shaped || insists, masked: query.own || shaped, route, query, caller };
+    match asked.route.class {
+        Class::Pooled => pooled::answer(hand, request, asked, key(shown)?).await,
+        Class::Listing | Class::Own | Class::Download => {
+            own::answer(hand, request, asked, key(shown)?).await
+        }
+        Class::UploadStart => uploads::start(hand, request, asked, key(shown)?).await,
+        Class::UploadPart => uploads::part(hand, request, asked, shown).await,
+        Class::Live | Class::LiveMusic => live::answer(hand, request, asked, key(shown)?).await,
+        Class::LiveConstrained => live::constrained(hand, request, asked, shown).await,
+    }
+}
+
+/// The one key that a request shows.
+pub fn key(shown: Shown) -> Result<ApiKey, Problem> {
+    match shown {
+        Shown::Key(key) => Ok(key),
+        Shown::Nothing => Err(Problem::new(Reason::NoKey)),
+        Shown::Conflict => Err(Problem::new(Reason::KeyConflict)),
+        Shown::NotAKey(why) => Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string()))),
+        Shown::Ephemeral(_) => {
+            let why = credential::NotAKey::EphemeralToken;
+            Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string())))
+        }
+    }
+}
+
+fn no_route(none: NoRoute) -> Problem {
+    match none {
+        NoRoute::Unknown { hint } => Problem::new(Reason::NoRoute).saying(&problem::sentence(hint)),
+        NoRoute::Refused(why) => problem::refused(&problem::sentence(&why.to_string())),
+    }
+}
+
+fn preflight(request: &Request<Incoming>) -> Reply {
+    let mut reply: Reply = Response::new(Answer::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    if local::is_private(request.uri().path()) {
+        reply.headers_mut().insert(local::PRIVATE, HeaderValue::from_static("1"));
+        return reply;
+    }
+    let headers = reply.headers_mut();
+    headers.insert("access-control-allow-methods", HeaderValue::from_static(cors::ALLOW_METHODS));
+    headers.insert("access-control-allow-headers", HeaderValue::from_static(cors::ALLOW_HEADERS));
+    headers.insert("access-control-max-age", HeaderValue::from_static(cors::MAX_AGE));
+    reply
+}
+
+fn add_cors(headers: &mut http::HeaderMap) {
+    headers.insert("access-control-allow-origin", HeaderValue::from_static(cors::ALLOW_ORIGIN));
+    headers.insert("access-control-expose-headers", HeaderValue::from_static(cors::EXPOSE_HEADERS));
+}

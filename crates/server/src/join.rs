@@ -1,0 +1,74 @@
+//! A key joins the pool.
+//!
+//! Rule: on the disk first, then in the pool, then in the answer's head. A store that cannot is no
+//! reason to keep an answer from its caller: it goes all the same, and says so.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use http::HeaderValue;
+use potluck_gemini::ApiKey;
+use potluck_store::{Inserted, KeyRow, KeyState, Limits};
+
+use crate::app::App;
+use crate::clock;
+use crate::lease::Lease;
+use crate::lent::Lent;
+
+/// What became of the caller's key, for `x-potluck-key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyMark {
+    /// It joined with this call, and is on the disk.
+    Stored,
+    /// It was in the pool before.
+    Known,
+    /// It is not in the pool.
+    NotStored,
+}
+
+impl KeyMark {
+    /// The header's value.
+    pub fn value(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            KeyMark::Stored => "stored",
+            KeyMark::Known => "known",
+            KeyMark::NotStored => "not-stored",
+        })
+    }
+}
+
+/// Stores the caller's key and takes it into the pool.
+pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey) -> KeyMark {
+    match store(app, key).await {
+        Ok(Inserted::Stored | Inserted::Already) if lease.admitted(Lent::of(key)) => {
+            KeyMark::Stored
+        }
+        Ok(_) => KeyMark::NotStored,
+        Err(error) => {
+            app.store_troubled.store(true, Relaxed);
+            tracing::error!(%error, "a contributed key could not be stored");
+            KeyMark::NotStored
+        }
+    }
+}
+
+async fn store(app: &App, key: &ApiKey) -> Result<Inserted, StoreTrouble> {
+    let id = app.vault.key_id(key);
+    let now = clock::wall().0;
+    let row = KeyRow {
+        id,
+        sealed: app.vault.seal(&id, key)?,
+        joined_at: now,
+        state: KeyState::Active,
+        changed_at: now,
+        limits: Limits::default(),
+    };
+    Ok(app.store.insert(row, app.vault.tombstone(key)).await?)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StoreTrouble {
+    #[error(transparent)]
+    Store(#[from] potluck_store::StoreError),
+    #[error(transparent)]
+    Randomness(#[from] potluck_vault::NoRandomness),
+}

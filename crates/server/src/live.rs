@@ -1,0 +1,271 @@
+//! Live sockets.
+//!
+//! Why frames are read here and not just tunnelled: the model is named only in the first frame, so
+//! the key is chosen after the socket has opened, and another may be tried until Google says
+//! `setupComplete`. Rule: what is pooled stays plain for as long as it is open; a later frame that
+//! points at somebody's state closes it.
+
+mod relay;
+mod upstream;
+
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use potluck_core::{After, Call, Outcome, Step, Whose, Way};
+use potluck_gemini::answer::Problem;
+use potluck_gemini::credential::{EphemeralToken, Shown};
+use potluck_gemini::live::{self, Setup};
+use potluck_gemini::{ApiKey, Class};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::Reply;
+use crate::app::Hand;
+use crate::handle::{self, Asked};
+use crate::lease::Lease;
+use crate::lent::Lent;
+use crate::outgoing::{Body, Credential, Outgoing, target};
+use crate::sending::Pieces;
+use crate::problem;
+use crate::transport::{Answer, drain::Phase};
+use relay::{Caller, Closing};
+use upstream::{Opened, Unopened};
+
+/// The largest frame and message: a minute of raw audio, or a few large images.
+const MAX_MESSAGE: usize = 16 << 20;
+
+/// Opens a socket for a caller with a key.
+pub async fn answer(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: Asked<'_>,
+    key: ApiKey,
+) -> Result<Reply, Problem> {
+    let (reply, upgrade, outgoing) = open(request, &asked)?;
+    let session = Session {
+        hand: hand.clone(),
+        key,
+        own: asked.own || asked.route.class == Class::LiveMusic,
+        source: asked.caller.block(),
+        outgoing,
+    };
+    spawn(hand, async move {
+        if let Some(caller) = accept(upgrade).await {
+            session.run(caller).await;
+        }
+    });
+    Ok(reply)
+}
+
+/// Opens a socket for the bearer of an ephemeral token: one attempt, nothing of the pool's.
+pub async fn constrained(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: Asked<'_>,
+    shown: Shown,
+) -> Result<Reply, Problem> {
+    let Shown::Ephemeral(token) = shown else {
+        return answer_own(hand, request, asked, shown).await;
+    };
+    let (reply, upgrade, outgoing) = open(request, &asked)?;
+    let hand = hand.clone();
+    spawn(&hand.clone(), async move {
+        if let Some(caller) = accept(upgrade).await {
+            tunnel(&hand, caller, outgoing, &token).await;
+        }
+    });
+    Ok(reply)
+}
+
+async fn answer_own(
+    hand: &Hand,
+    request: Request<Incoming>,
+    mut asked: Asked<'_>,
+    shown: Shown,
+) -> Result<Reply, Problem> {
+    asked.own = true;
+    answer(hand, request, asked, handle::key(shown)?).await
+}
+
+async fn tunnel(hand: &Hand, mut caller: Caller, mut outgoing: Outgoing, token: &EphemeralToken) {
+    let query = token.parameter();
+    if let Some(query) = query {
+        let text = format!("{}?{}", outgoing.target.path(), &*query);
+        let Ok(target) = text.parse() else { return };
+        outgoing.target = target;
+    }
+    match upstream::open(hand, &mut outgoing, &Credential::Ephemeral(token)).await {
+        Ok(google) => relay::run(caller, google, None).await,
+        Err(why) => caller.close(&Closing::of_unopened(&why, &[])).await,
+    }
+}
+
+/// Runs beside the connection it came from; a stop waits for it, and cuts it in the end.
+fn spawn(hand: &Hand, socket: impl Future<Output = ()> + Send + 'static) {
+    let shutdown = hand.app.shutdown.clone();
+    let held = shutdown.hold();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = socket => {}
+            () = shutdown.reached(Phase::Cut) => {}
+        }
+        drop(held);
+    });
+}
+
+/// Answers the handshake and prepares the one with Google.
+fn open(
+    mut request: Request<Incoming>,
+    asked: &Asked<'_>,
+) -> Result<(Reply, OnUpgrade, Outgoing), Problem> {
+    let accept = accepted(request.headers()).ok_or_else(|| problem::refused("This path is a WebSocket: ask for an upgrade."))?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (head, _) = request.into_parts();
+    let outgoing = Outgoing {
+        method: head.method,
+        target: target(&head.uri, &asked.route.path, &asked.query.text),
+        patience: None,
+        headers: head.headers,
+        dialect: asked.route.dialect,
+        body: Body::Kept(Pieces::new(Vec::new())),
+    };
+    let mut reply: Reply = Response::new(Answer::empty());
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = reply.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    Ok((reply, upgrade, outgoing))
+}
+
+/// The answer to a WebSocket handshake (RFC 6455 §4.2.1), if it is one.
+fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
+    let says = |name, word: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let mut words = values.flat_map(|value| value.split(','));
+        words.any(|said| said.trim().eq_ignore_ascii_case(word))
+    };
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    let genuine = says(CONNECTION, "upgrade")
+        && says(UPGRADE, "websocket")
+        && says(SEC_WEBSOCKET_VERSION, "13");
+    genuine.then(|| HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok())?
+}
+
+async fn accept(upgrade: OnUpgrade) -> Option<Caller> {
+    let stream: TokioIo<Upgraded> = TokioIo::new(upgrade.await.ok()?);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config())).await;
+    Some(Caller(socket))
+}
+
+/// The limits of a socket, on either side.
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
+}
+
+/// One caller's socket, until it is served.
+struct Session {
+    hand: Hand,
+    key: ApiKey,
+    own: bool,
+    source: potluck_core::SourceBlock,
+    outgoing: Outgoing,
+}
+
+impl Session {
+    async fn run(mut self, mut caller: Caller) {
+        let Some(first) = caller.first().await else { return };
+        let setup = Setup::read(relay::text(&first));
+        let (mut lease, mut step) = self.begin(&setup);
+        let closing = loop {
+            match step {
+                Step::Try(attempt) => match self.attempt(&mut lease, &attempt.whose, &first).await {
+                    Tried::Open(opened) => {
+                        let pooled = !lease.served_by_own();
+                        return opened.relay(caller, pooled.then_some(live::is_plain), lease).await;
+                    }
+                    Tried::Close(closing) => break closing,
+                    Tried::Again => {}
+                },
+                Step::Wait { until } => {
+                    tokio::time::sleep_until(self.hand.app.clock.instant(until)).await;
+                }
+                Step::Refuse(refusal) => break Closing::of_refusal(refusal),
+            }
+            step = lease.next();
+        };
+        caller.close(&closing).await;
+    }
+
+    fn begin(&self, setup: &Setup) -> (Lease, Step<Lent>) {
+        let app = &self.hand.app;
+        let own = self.own || setup.own.is_some();
+        let call = Call {
+            bearer: Some(app.key_id(&self.key)),
+            tombstone: Some(app.tombstone(&self.key)),
+            model: setup.model.as_deref(),
+            family: potluck_gemini::Family::Live,
+            metered: setup.metered,
+            way: if own { Way::OwnOnly } else { Way::Pool },
+            proof: false,
+            conversation: None,
+            signature: None,
+            has_model_turn: false,
+            prompt_tokens: 0,
+            source: self.source,
+            own_requested: self.own,
+        };
+        Lease::begin(app, call)
+    }
+
+    /// One attempt: a socket to Google, the setup, and Google's word on it.
+    async fn attempt(&mut self, lease: &mut Lease, whose: &Whose<Lent>, setup: &Message) -> Tried {
+        let lent = match whose {
+            Whose::Key { secret, .. } => secret.clone(),
+            Whose::Bearer => Lent::of(&self.key),
+        };
+        let google = upstream::open(&self.hand, &mut self.outgoing, &Credential::Key(&lent)).await;
+        let answered = match google {
+            Ok(google) => upstream::set_up(google, setup.clone()).await,
+            Err(why) => Err(why),
+        };
+        let why = match answered {
+            Ok(opened) => {
+                lease.report(Outcome::Served);
+                return Tried::Open(Box::new(opened));
+            }
+            Err(why) => why,
+        };
+        let after = match &why {
+            Unopened::Failed(failure, _) => lease.report(Outcome::Failed(failure)),
+            Unopened::NoAnswer => lease.report(Outcome::NoAnswer),
+        };
+        let used = lent.key();
+        let keys: Vec<&ApiKey> = used.iter().chain([&self.key]).collect();
+        match after {
+            After::Again => Tried::Again,
+            After::Template(refusal) => Tried::Close(Closing::of_refusal(refusal)),
+            _ => Tried::Close(Closing::of_unopened(&why, &keys)),
+        }
+    }
+}
+
+enum Tried {
+    Open(Box<Opened>),
+    Again,
+    Close(Closing),
+}
+
+/// A text to put into a close frame.
+fn close_text(text: &str) -> Utf8Bytes {
+    // RFC 6455 §5.5: a control frame holds 125 bytes, two of them the code.
+    const MOST: usize = 123;
+    let end = (0..=text.len().min(MOST)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text[..end].to_owned().into()
+}

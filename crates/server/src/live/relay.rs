@@ -1,0 +1,188 @@
+//! Frames in both directions, until either end has closed.
+//!
+//! Rule: one frame at a time each way, so that a slow reader holds the other side back; a close
+//! goes through with its code, and with a reason that names nobody's key.
+
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use potluck_core::Refusal;
+use potluck_gemini::{ApiKey, redact};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::close_text;
+use super::upstream::{Google, Unopened};
+use crate::problem;
+
+/// How long a caller may take to send the setup: the SDKs send it at once.
+const FIRST_FRAME: Duration = Duration::from_secs(30);
+/// How long a close may take to be said.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Whether a caller's frame may go to somebody else's project.
+pub type Plain = fn(&[u8]) -> bool;
+
+/// The caller's end.
+pub struct Caller(pub WebSocketStream<TokioIo<Upgraded>>);
+
+/// How a socket is closed.
+pub struct Closing(CloseFrame);
+
+impl Caller {
+    /// The first frame; none if the caller leaves before.
+    pub async fn first(&mut self) -> Option<Message> {
+        let wait = async {
+            loop {
+                let message = self.0.next().await?.ok()?;
+                if matches!(message, Message::Text(_) | Message::Binary(_)) {
+                    return Some(message);
+                }
+            }
+        };
+        timeout(FIRST_FRAME, wait).await.ok().flatten()
+    }
+
+    /// Says goodbye.
+    pub async fn close(&mut self, closing: &Closing) {
+        // Whoever does not listen any more need not be told.
+        let _ = timeout(GOODBYE, self.0.close(Some(closing.0.clone()))).await;
+    }
+}
+
+impl Closing {
+    fn new(code: CloseCode, reason: &str) -> Closing {
+        Closing(CloseFrame { code, reason: close_text(reason) })
+    }
+
+    /// The pool's refusal, with the codes that Google uses (`gemini-api.md` §5).
+    pub fn of_refusal(refusal: Refusal) -> Closing {
+        let code = match refusal {
+            Refusal::NoKey | Refusal::KeyRefused { .. } | Refusal::OurPlace => CloseCode::Invalid,
+            Refusal::TooManyRefused { .. } => CloseCode::Policy,
+            _ => CloseCode::Error,
+        };
+        Closing::new(code, &problem::of_refusal(refusal, None).message)
+    }
+
+    /// Google's own word, without anybody's key.
+    pub fn of_unopened(why: &Unopened, keys: &[&ApiKey]) -> Closing {
+        match why {
+            Unopened::Failed(_, Some(frame)) => redacted(frame.clone(), keys),
+            Unopened::Failed(failure, None) => {
+                Closing::new(CloseCode::Error, &redact::redact_text(&failure.message, keys))
+            }
+            Unopened::NoAnswer => Closing::of_refusal(Refusal::NoAnswer),
+        }
+    }
+}
+
+/// Passes frames until either side is done, and tells the other one.
+pub async fn run(caller: Caller, google: Google, plain: Option<Plain>) {
+    let (mut to_caller, mut from_caller) = caller.0.split();
+    let (mut to_google, mut from_google) = google.split();
+    let end = tokio::select! {
+        end = up(&mut from_caller, &mut to_google, plain) => end,
+        end = down(&mut from_google, &mut to_caller) => end,
+    };
+    let (for_caller, for_google) = match end {
+        End::Left(frame) => (None, frame),
+        End::Foreign => (Some(Closing::new(CloseCode::Policy, FOREIGN).0), None),
+        End::Closed(frame) => (frame.map(|frame| redacted(frame, &[]).0), None),
+        End::Cut => (Some(Closing::new(CloseCode::Error, CUT).0), None),
+    };
+    // Whoever does not listen any more need not be told.
+    let _ = timeout(GOODBYE, to_google.send(Message::Close(for_google))).await;
+    let _ = timeout(GOODBYE, to_caller.send(Message::Close(for_caller))).await;
+    let _ = timeout(GOODBYE, to_caller.close()).await;
+}
+
+const FOREIGN: &str = "POOL_NEEDS_OWN_KEY: this socket is pooled; open it with x-potluck-route: own";
+const CUT: &str = "POOL_NO_ANSWER: the upstream closed the socket without a word";
+
+/// Why a socket ends.
+enum End {
+    /// The caller closed it, or is gone.
+    Left(Option<CloseFrame>),
+    /// A frame points at somebody's state.
+    Foreign,
+    /// Google closed it.
+    Closed(Option<CloseFrame>),
+    /// Google's end broke.
+    Cut,
+}
+
+/// From the caller to Google.
+async fn up<C, G>(
+    from: &mut SplitStream<WebSocketStream<C>>,
+    to: &mut SplitSink<WebSocketStream<G>, Message>,
+    plain: Option<Plain>,
+) -> End
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    G: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = from.next().await {
+        if let Message::Close(frame) = message {
+            return End::Left(frame);
+        }
+        if !is_data(&message) {
+            continue;
+        }
+        if plain.is_some_and(|plain| !plain(text(&message))) {
+            return End::Foreign;
+        }
+        if to.send(message).await.is_err() {
+            return End::Cut;
+        }
+    }
+    End::Left(None)
+}
+
+/// From Google to the caller.
+async fn down<C, G>(
+    from: &mut SplitStream<WebSocketStream<G>>,
+    to: &mut SplitSink<WebSocketStream<C>, Message>,
+) -> End
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    G: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = from.next().await {
+        match message {
+            Message::Close(frame) => return End::Closed(frame),
+            message if is_data(&message) => {
+                if to.send(message).await.is_err() {
+                    return End::Left(None);
+                }
+            }
+            _ => {}
+        }
+    }
+    End::Cut
+}
+
+/// A frame's bytes, text or not.
+pub fn text(message: &Message) -> &[u8] {
+    match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        _ => &[],
+    }
+}
+
+fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_))
+}
+
+fn redacted(frame: CloseFrame, keys: &[&ApiKey]) -> Closing {
+    let reason = redact::redact_text(frame.reason.as_str(), keys);
+    Closing(CloseFrame { code: frame.code, reason: close_text(&reason) })
+}

@@ -1,0 +1,133 @@
+//! Google's end of a Live socket.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use http::header::{
+    CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{Request, Uri};
+use potluck_gemini::failure::{self, Failure};
+use potluck_gemini::live;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::relay::{self, Caller, Plain};
+use super::config;
+use crate::app::Hand;
+use crate::lease::Lease;
+use crate::outgoing::{Credential, Outgoing};
+use crate::transport::Stream;
+
+/// How long Google may take to open a socket and to accept a setup. It takes a second or two; a
+/// caller who speaks waits no longer.
+const SETUP: Duration = Duration::from_secs(30);
+
+/// A socket to Google.
+pub type Google = WebSocketStream<Stream>;
+
+/// A socket whose setup Google accepted, and what Google said first.
+pub struct Opened {
+    google: Google,
+    first: Message,
+}
+
+/// Why there is none.
+pub enum Unopened {
+    /// Google refused; the code and reason it closed with, if it came so far.
+    Failed(Failure, Option<CloseFrame>),
+    /// No word at all.
+    NoAnswer,
+}
+
+impl Opened {
+    /// Hands Google's first word over, and everything after it both ways.
+    pub async fn relay(self, mut caller: Caller, plain: Option<Plain>, lease: Lease) {
+        if caller.0.send(self.first).await.is_ok() {
+            relay::run(caller, self.google, plain).await;
+        }
+        drop(lease);
+    }
+}
+
+/// Opens a socket.
+pub async fn open(
+    hand: &Hand,
+    outgoing: &mut Outgoing,
+    credential: &Credential<'_>,
+) -> Result<Google, Unopened> {
+    match timeout(SETUP, handshake(hand, outgoing, credential)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Unopened::NoAnswer),
+    }
+}
+
+async fn handshake(
+    hand: &Hand,
+    outgoing: &mut Outgoing,
+    credential: &Credential<'_>,
+) -> Result<Google, Unopened> {
+    let request = request(hand, outgoing, credential).ok_or(Unopened::NoAnswer)?;
+    let stream = hand.upstream.connect().await.map_err(|error| {
+        tracing::warn!(%error, "no socket to the upstream");
+        Unopened::NoAnswer
+    })?;
+    match tokio_tungstenite::client_async_with_config(request, stream, Some(config())).await {
+        Ok((google, _)) => Ok(google),
+        Err(Error::Http(response)) => {
+            let kind = response.headers().get(http::header::CONTENT_TYPE);
+            let body = response.body().as_deref().unwrap_or_default();
+            let status = response.status().as_u16();
+            Err(Unopened::Failed(failure::read(status, kind.map(|v| v.as_bytes()), body), None))
+        }
+        Err(_) => Err(Unopened::NoAnswer),
+    }
+}
+
+/// The handshake as tungstenite wants it: an absolute URL and all headers of RFC 6455 §4.1.
+fn request(hand: &Hand, outgoing: &mut Outgoing, credential: &Credential<'_>) -> Option<Request<()>> {
+    let (mut head, _) = outgoing.request(credential)?.into_parts();
+    let authority = hand.upstream.host().to_str().ok()?.to_owned();
+    head.uri = Uri::builder()
+        .scheme("ws")
+        .authority(authority)
+        .path_and_query(outgoing.target.clone())
+        .build()
+        .ok()?;
+    head.headers.insert(HOST, hand.upstream.host().clone());
+    head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    head.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    head.headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&generate_key()).ok()?);
+    Some(Request::from_parts(head, ()))
+}
+
+/// Sends the setup and waits for Google's first word.
+pub async fn set_up(mut google: Google, setup: Message) -> Result<Opened, Unopened> {
+    google.send(setup).await.map_err(|_| Unopened::NoAnswer)?;
+    let first = timeout(SETUP, first_word(&mut google)).await.map_err(|_| Unopened::NoAnswer)?;
+    match first {
+        Some(Message::Close(frame)) => {
+            let frame = frame.ok_or(Unopened::NoAnswer)?;
+            let failure = failure::read_close(frame.code.into(), frame.reason.as_str());
+            Err(Unopened::Failed(failure, Some(frame)))
+        }
+        Some(first) if live::is_error(relay::text(&first)) => {
+            Err(Unopened::Failed(failure::read(0, None, relay::text(&first)), None))
+        }
+        Some(first) => Ok(Opened { google, first }),
+        None => Err(Unopened::NoAnswer),
+    }
+}
+
+async fn first_word(google: &mut Google) -> Option<Message> {
+    loop {
+        let message = google.next().await?.ok()?;
+        if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+            return Some(message);
+        }
+    }
+}

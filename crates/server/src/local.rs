@@ -1,0 +1,197 @@
+//! What is answered here, without Google.
+//!
+//! Rule: one table of our own paths. Pages for operators never carry CORS headers.
+
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use potluck_gemini::Dialect;
+use potluck_gemini::answer::{Problem, Reason};
+use serde_json::json;
+
+use crate::Reply;
+use crate::app::{App, Hand};
+use crate::caller::Caller;
+use crate::handle::Told;
+use crate::transport::Answer;
+use crate::transport::drain::Phase;
+use crate::{badge, me};
+
+/// Marks an answer that no foreign page may read; taken out before it leaves.
+pub const PRIVATE: HeaderName = HeaderName::from_static("x-potluck-private");
+
+/// Our own paths.
+const PAGES: &[(&str, Page)] = &[
+    ("/keycount", Page::KeyCount),
+    ("/badge.svg", Page::Badge),
+    ("/pool", Page::Pool),
+    ("/pool/me", Page::Me),
+    ("/healthz", Page::Alive),
+    ("/readyz", Page::Ready),
+    ("/metrics", Page::Metrics),
+];
+
+/// Below this, operators only.
+const ADMIN: &str = "/pool/admin";
+
+/// One of our own paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// How many keys can serve.
+    KeyCount,
+    /// The same as a picture.
+    Badge,
+    /// The public summary.
+    Pool,
+    /// A contributor's own view.
+    Me,
+    /// Whether the process runs.
+    Alive,
+    /// Whether it should be sent traffic.
+    Ready,
+    /// Numbers for operators.
+    Metrics,
+    /// Anything below `/pool/admin`.
+    Admin,
+}
+
+/// The page at a path.
+pub fn find(path: &str) -> Option<Page> {
+    if is_admin(path) {
+        return Some(Page::Admin);
+    }
+    PAGES.iter().find(|(known, _)| *known == path).map(|(_, page)| *page)
+}
+
+/// Whether a page of another site must never read what is at this path.
+pub fn is_private(path: &str) -> bool {
+    is_admin(path) || path == "/metrics"
+}
+
+fn is_admin(path: &str) -> bool {
+    path.strip_prefix(ADMIN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a page.
+pub async fn answer(
+    hand: &Hand,
+    page: Page,
+    request: Request<Incoming>,
+    caller: &Caller,
+) -> Result<Reply, Told> {
+    let native = |problem| (problem, Dialect::Native);
+    if page == Page::Me {
+        return me::answer(hand, request).await.map_err(native);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && page != Page::Admin {
+        return Err(native(Problem::new(Reason::Method)));
+    }
+    let app = &hand.app;
+    Ok(match page {
+        Page::KeyCount => {
+            json(&json!({ "keyCount": app.pool().key_count(), "message": "success" }))
+        }
+        Page::Badge => typed("image/svg+xml", badge::svg(app.pool().key_count())),
+        Page::Pool => json(&summary(app)),
+        Page::Alive => typed("text/plain; charset=utf-8", "ok\n"),
+        Page::Ready => ready(app),
+        Page::Metrics => {
+            let allowed = caller.is_local() || is_operator(app, &request);
+            if !allowed {
+                return Err(native(Problem::new(Reason::NotAdmin)));
+            }
+            private(typed(METRICS_TYPE, app.metrics.text(app)))
+        }
+        Page::Admin if is_operator(app, &request) => {
+            return Ok(private(crate::problem::reply(
+                &Problem::new(Reason::NoRoute).saying("Nothing is served below /pool/admin."),
+                Dialect::Native,
+            )));
+        }
+        Page::Admin => {
+            let refused = Problem::new(Reason::NotAdmin);
+            return Ok(private(crate::problem::reply(&refused, Dialect::Native)));
+        }
+        Page::Me => unreachable!("answered above"),
+    })
+}
+
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// JSON that is not to be kept by anybody on the way.
+pub fn json(value: &serde_json::Value) -> Reply {
+    typed("application/json; charset=UTF-8", format!("{value}\n"))
+}
+
+fn typed(kind: &'static str, body: impl Into<bytes::Bytes>) -> Reply {
+    let mut reply = Response::new(Answer::whole(body));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+fn private(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(PRIVATE, HeaderValue::from_static("1"));
+    reply
+}
+
+fn ready(app: &App) -> Reply {
+    let draining = app.shutdown.phase() > Phase::Running;
+    let (status, said) = match (draining, app.store.healthy()) {
+        (false, true) => (StatusCode::OK, "ready\n"),
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n"),
+    };
+    let mut reply = typed("text/plain; charset=utf-8", said);
+    *reply.status_mut() = status;
+    reply
+}
+
+fn summary(app: &App) -> serde_json::Value {
+    let summary = app.pool().summary(app.clock.now());
+    let keys = summary.keys;
+    let last_hour: serde_json::Map<_, _> =
+        summary.last_hour.iter().map(|(verdict, n)| ((*verdict).to_owned(), (*n).into())).collect();
+    json!({
+        "keys": {
+            "serving": keys.serving,
+            "resting": keys.resting,
+            "held": keys.held,
+            "paused": keys.paused,
+            "disabled": keys.disabled,
+        },
+        "models": summary.models,
+        "lastHour": last_hour,
+    })
+}
+
+/// Whether the request carries the operators' token.
+pub fn is_operator<B>(app: &App, request: &Request<B>) -> bool {
+    let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let Some((scheme, token)) = shown.split_at_checked(7) else { return false };
+    // Compared by their MACs, so that the time it takes tells nothing about the token.
+    let right = app.vault.sign("admin-token", app.admin_token.as_bytes());
+    scheme.eq_ignore_ascii_case(b"bearer ") && app.vault.verify("admin-token", token, &right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_paths_are_exact() {
+        for (path, page) in [
+            ("/keycount", Some(Page::KeyCount)),
+            ("/pool", Some(Page::Pool)),
+            ("/pool/me", Some(Page::Me)),
+            ("/pool/admin", Some(Page::Admin)),
+            ("/pool/admin/keys", Some(Page::Admin)),
+            ("/pool/administrator", None),
+            ("/pool/", None),
+            ("/keycount/x", None),
+            ("/", None),
+        ] {
+            assert_eq!(find(path), page, "{path}");
+        }
+    }
+}

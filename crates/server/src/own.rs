@@ -1,0 +1,155 @@
+//! Calls that only the caller's own key may serve: everything bound to a project, and the unknown.
+//!
+//! Rule: bodies stream both ways without a copy. Two small exceptions translate URLs between
+//! Google's host and ours: bodies that name our host, and operations in which a video's URL stands.
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{Method, Request};
+use hyper::body::Incoming;
+use potluck_core::{Call, Way};
+use potluck_gemini::answer::Problem;
+use potluck_gemini::body::{Metered, Own, Scan};
+use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
+use potluck_gemini::{ApiKey, Class};
+
+use crate::app::Hand;
+use crate::forward::{self, Answered, AnsweredBody, Job, Refused};
+use crate::handle::Asked;
+use crate::outgoing::{Body, Outgoing, target};
+use crate::sending::{Pieces, Sending};
+use crate::settings::PublicUrl;
+use crate::transport::body::collect;
+use crate::{Reply, download, patience, problem, served};
+
+/// Answers a call with the caller's own key.
+pub async fn answer(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: Asked<'_>,
+    key: ApiKey,
+) -> Result<Reply, Problem> {
+    let dialect = asked.route.dialect;
+    Ok(match exchange(hand, request, &asked, &key).await? {
+        Ok(answered) => served::reply(answered, dialect, !asked.masked),
+        Err(refused) => served::refused(&refused, dialect),
+    })
+}
+
+/// The exchange alone, for those who look at the answer before it goes.
+pub async fn exchange(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: &Asked<'_>,
+    key: &ApiKey,
+) -> Result<Result<Answered, Refused>, Problem> {
+    let app = &hand.app;
+    let (head, body) = request.into_parts();
+    let wanted = download::wanted(&head.headers);
+    let safe = matches!(head.method, Method::GET | Method::HEAD);
+    let body = outgoing_body(hand, &head.headers, body, asked).await?;
+    let call = Call {
+        bearer: Some(app.key_id(key)),
+        tombstone: Some(app.tombstone(key)),
+        model: asked.route.model.as_deref(),
+        family: asked.route.family,
+        metered: Metered::NONE,
+        way: Way::OwnOnly,
+        proof: asked.route.proof,
+        conversation: None,
+        signature: None,
+        has_model_turn: false,
+        prompt_tokens: 0,
+        source: asked.caller.block(),
+        own_requested: true,
+    };
+    let outgoing = Outgoing {
+        method: head.method,
+        target: target(&head.uri, &asked.route.path, &asked.query.text),
+        patience: patience::asked(&head.headers, &app.settings.limits),
+        headers: head.headers,
+        dialect: asked.route.dialect,
+        body,
+    };
+    let answered = forward::run(hand, Job { call, outgoing, key, repeatable: safe }).await;
+    let Ok(answered) = answered else { return Ok(answered) };
+    let answered = match asked.route.class {
+        Class::Download => download::follow(hand, answered, &wanted).await?,
+        _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked).await,
+        _ => answered,
+    };
+    Ok(Ok(answered))
+}
+
+/// The caller's body: passing, unless it is small JSON that may name our host.
+async fn outgoing_body(
+    hand: &Hand,
+    headers: &http::HeaderMap,
+    mut body: Incoming,
+    asked: &Asked<'_>,
+) -> Result<Body, Problem> {
+    if http_body::Body::is_end_stream(&body) {
+        return Ok(Body::Kept(Pieces::new(Vec::new())));
+    }
+    let Some(base) = asked.caller.base.as_ref().filter(|_| may_name_us(headers)) else {
+        return Ok(Body::Once(Some(Sending::through(body))));
+    };
+    let text = collect(&mut body, MAPPED_BODY_MAX)
+        .await
+        .map_err(|_| problem::of_intake(&crate::intake::IntakeError::Broken))?;
+    let google = google(hand);
+    let mapped = uploads::body_for_google(&text, &base.to_string(), &google);
+    Ok(Body::Kept(Pieces::One(mapped.map_or(text, Into::into))))
+}
+
+/// A read body that names our host means a file of the caller's: it is own, and Google's host is
+/// put back.
+pub fn translated(hand: &Hand, body: Body, scan: Scan, asked: &Asked<'_>) -> (Body, Scan) {
+    let (Body::Kept(Pieces::One(text)), Some(base)) = (&body, &asked.caller.base) else {
+        return (body, scan);
+    };
+    if text.len() > MAPPED_BODY_MAX {
+        return (body, scan);
+    }
+    match uploads::body_for_google(text, &base.to_string(), &google(hand)) {
+        Some(text) => {
+            let own = Some(Own::State("a file on this host"));
+            (Body::Kept(Pieces::One(text.into())), Scan { own, ..scan })
+        }
+        None => (body, scan),
+    }
+}
+
+fn may_name_us(headers: &http::HeaderMap) -> bool {
+    let json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    json && length.is_some_and(|length: usize| length <= MAPPED_BODY_MAX)
+}
+
+/// Shows the URL of a generated video on our host, where clients follow it.
+async fn shown_here(hand: &Hand, mut answered: Answered, asked: &Asked<'_>) -> Answered {
+    let Some(base) = &asked.caller.base else { return answered };
+    let length = answered.parts.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let AnsweredBody::Upstream(upstream) = &mut answered.body else { return answered };
+    if length.is_none_or(|length| length > MAPPED_BODY_MAX) {
+        return answered;
+    }
+    let Ok(text) = collect(upstream, MAPPED_BODY_MAX).await else { return answered };
+    let mapped = uploads::operation_for_caller(&text, &google(hand), &base.to_string());
+    answered.body = AnsweredBody::Rewritten(mapped.map_or(text, Into::into));
+    answered
+}
+
+/// Google's origin as it stands in URLs.
+pub fn google(hand: &Hand) -> String {
+    let upstream = &hand.app.settings.upstream;
+    let scheme = upstream.scheme_str().unwrap_or("https");
+    format!("{scheme}://{}", upstream.authority().map_or("", |authority| authority.as_str()))
+}
+
+impl std::fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
+    }
+}

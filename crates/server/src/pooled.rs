@@ -1,0 +1,136 @@
+//! Calls that the pool may serve: the body decides.
+
+use http::Request;
+use http::header::CONTENT_LENGTH;
+use hyper::body::Incoming;
+use potluck_core::{Call, KeyId, Way};
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::body::{Own, Scan, Scanner};
+use potluck_gemini::{ApiKey, Dialect, Family, Route};
+
+use crate::Reply;
+use crate::app::Hand;
+use crate::forward::{self, Job};
+use crate::handle::Asked;
+use crate::intake::{self, Intake, UNPROVEN};
+use crate::kept::Reservation;
+use crate::outgoing::{Body, Outgoing, target};
+use crate::sending::Pieces;
+use crate::{own, patience, problem, served};
+
+/// Answers a call of a stateless method.
+pub async fn answer(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: Asked<'_>,
+    key: ApiKey,
+) -> Result<Reply, Problem> {
+    let app = &hand.app;
+    if is_longer_than(&request, app.settings.limits.body) {
+        return Err(Problem::new(Reason::TooLarge));
+    }
+    let id = app.key_id(&key);
+    let known = app.pool().knows(id);
+    if asked.masked || (!known && is_longer_than(&request, UNPROVEN)) {
+        return own::answer(hand, request, asked, key).await;
+    }
+    let keep = if known { app.settings.limits.body } else { UNPROVEN };
+    let (head, body) = request.into_parts();
+    let mut scanner =
+        Scanner::new(asked.route.dialect, asked.route.family, asked.route.model.as_deref(), app.seed);
+    let reserved = app.kept.reservation(asked.caller.address);
+    let (body, scan, kept) = match intake::read(body, &mut scanner, reserved, keep).await {
+        Ok(Intake::Whole(pieces, reserved)) => (Body::Kept(pieces), scanner.finish(), Some(reserved)),
+        Ok(Intake::Overflow(_)) if known => return Err(Problem::new(Reason::TooLarge)),
+        Ok(Intake::Overflow(rest)) => (Body::Once(Some(rest)), unread(), None),
+        Err(error) => return Err(problem::of_intake(&error)),
+    };
+    let (body, scan) = own::translated(hand, body, scan, &asked);
+    let asked_for = Prompt { id, scan, body, kept };
+    call(hand, head, asked, key, asked_for).await
+}
+
+/// What was read of a call's body.
+struct Prompt {
+    id: KeyId,
+    scan: Scan,
+    body: Body,
+    /// Held until the answer's head is there.
+    kept: Option<Reservation>,
+}
+
+async fn call(
+    hand: &Hand,
+    head: http::request::Parts,
+    asked: Asked<'_>,
+    key: ApiKey,
+    prompt: Prompt,
+) -> Result<Reply, Problem> {
+    let app = &hand.app;
+    let Prompt { id, scan, body, kept } = prompt;
+    let body = match app.settings.store_false {
+        true => without_storing(body, &scan, &asked.route),
+        false => body,
+    };
+    let model = asked.route.model.as_deref().or(scan.model.as_deref());
+    let own = asked.own || scan.own.is_some();
+    if let Some(why) = &scan.own {
+        tracing::debug!(%why, "served with the caller's own key");
+    }
+    let call = Call {
+        bearer: Some(id),
+        tombstone: Some(app.tombstone(&key)),
+        model,
+        family: asked.route.family,
+        metered: scan.metered,
+        way: if own { Way::OwnOnly } else { Way::Pool },
+        proof: asked.route.proof,
+        conversation: scan.conversation,
+        signature: scan.signature,
+        has_model_turn: scan.has_model_turn,
+        prompt_tokens: scan.prompt_tokens,
+        source: asked.caller.block(),
+        own_requested: asked.own,
+    };
+    let outgoing = Outgoing {
+        method: head.method,
+        target: target(&head.uri, &asked.route.path, &asked.query.text),
+        patience: patience::asked(&head.headers, &app.settings.limits),
+        headers: head.headers,
+        dialect: asked.route.dialect,
+        body,
+    };
+    let job = Job { call, outgoing, key: &key, repeatable: !own };
+    let answered = forward::run(hand, job).await;
+    drop(kept);
+    Ok(match answered {
+        Ok(answered) => served::reply(answered, asked.route.dialect, !asked.masked),
+        Err(refused) => served::refused(&refused, asked.route.dialect),
+    })
+}
+
+fn is_longer_than(request: &Request<Incoming>, limit: usize) -> bool {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    length.is_some_and(|length: u64| length > limit as u64)
+}
+
+/// What is known of a body that was too large to be read: nothing, so it goes with the own key.
+fn unread() -> Scan {
+    Scan { own: Some(Own::Unreadable), ..Scan::default() }
+}
+
+/// Asks Google not to store what is pooled, where the body says nothing about it.
+fn without_storing(body: Body, scan: &Scan, route: &Route<'_>) -> Body {
+    let Body::Kept(pieces) = &body else { return body };
+    // No other method knows the field.
+    let knows = route.dialect == Dialect::Native && route.family == Family::Generate;
+    if !knows || scan.own.is_some() || scan.says_store {
+        return body;
+    }
+    let text = pieces.as_slice().concat();
+    let Some(open) = text.iter().position(|byte| *byte == b'{') else { return body };
+    let empty = text[open + 1..].trim_ascii() == b"}";
+    let insert: &[u8] = if empty { b"\"store\":false" } else { b"\"store\":false," };
+    let text = [&text[..=open], insert, &text[open + 1..]].concat();
+    Body::Kept(Pieces::One(text.into()))
+}

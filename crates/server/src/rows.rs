@@ -1,0 +1,95 @@
+//! The pool's words in the store's, and back.
+
+use potluck_core::{Cause, CooldownRecord, KeyId, KeyRecord, Limits, Scope, State, Usage, Wall};
+use potluck_core::Reason;
+use potluck_gemini::answer::{self, Problem};
+use potluck_store as store;
+
+use crate::app::App;
+
+/// Limits for the store.
+pub fn limits(limits: &Limits) -> store::Limits {
+    let models = limits.lend_models.as_ref();
+    store::Limits {
+        paused: limits.paused,
+        borrow: limits.borrow,
+        lend_per_day: limits.lend_per_day,
+        lend_models: models.map(|named| named.iter().map(|name| name.to_string()).collect()),
+    }
+}
+
+/// Limits from the store.
+pub fn stored_limits(limits: store::Limits) -> Limits {
+    let models = limits.lend_models;
+    Limits {
+        paused: limits.paused,
+        borrow: limits.borrow,
+        lend_per_day: limits.lend_per_day,
+        lend_models: models.map(|named| named.into_iter().map(Into::into).collect()),
+    }
+}
+
+/// A key's row, its cooldowns and its counts, for the pool. `today` is what was lent on the day
+/// that ends at `day_end`.
+pub fn record(
+    row: &store::KeyRow,
+    cooldowns: Vec<CooldownRecord>,
+    total: store::UsageTotal,
+    today: u64,
+    day_end: Wall,
+) -> KeyRecord {
+    KeyRecord {
+        id: KeyId(row.id),
+        added: Wall(row.joined_at),
+        limits: stored_limits(row.limits.clone()),
+        state: state(&row.state, row.changed_at),
+        cooldowns,
+        usage: Usage {
+            lent_calls: total.lent_calls,
+            lent_tokens: total.lent_tokens,
+            borrowed_calls: total.borrowed_calls,
+            borrowed_tokens: total.borrowed_tokens,
+            lent_today: u32::try_from(today).unwrap_or(u32::MAX),
+            day_end,
+            ..Usage::default()
+        },
+    }
+}
+
+/// A cooldown for the store.
+pub fn cooldown(key: store::RowId, rest: &CooldownRecord) -> store::Cooldown {
+    let (scope, why) = (rest.scope.to_string(), rest.cause.name().to_owned());
+    store::Cooldown { key, scope, until: rest.until.0, why }
+}
+
+/// A cooldown from the store; none where a newer version wrote what this one does not know.
+pub fn stored_cooldown(row: &store::Cooldown) -> Option<CooldownRecord> {
+    let (scope, cause) = (Scope::parse(&row.scope)?, Cause::parse(&row.why)?);
+    Some(CooldownRecord { scope, cause, until: Wall(row.until) })
+}
+
+/// The number of Google's day that ends then: days since 1970 at its last noon in UTC, which falls
+/// into the same date as the day has in California.
+pub fn day_ending(end: Wall) -> u32 {
+    const HALF_A_DAY: i64 = 12 * 3600 * 1000;
+    const DAY: i64 = 2 * HALF_A_DAY;
+    u32::try_from((end.0 - HALF_A_DAY).div_euclid(DAY)).unwrap_or(1).max(1)
+}
+
+fn state(state: &store::KeyState, at: i64) -> State {
+    match state {
+        store::KeyState::Active => State::Active,
+        store::KeyState::Disabled { reason } => {
+            // A reason of a newer version's keeps the key out all the same; its next use asks Google.
+            let reason = Reason::parse(reason).unwrap_or(Reason::Invalid);
+            State::Disabled { reason, since: Wall(at) }
+        }
+    }
+}
+
+/// A store that failed, as the caller reads it.
+pub fn trouble(app: &App, error: &store::StoreError) -> Problem {
+    app.store_troubled.store(true, std::sync::atomic::Ordering::Relaxed);
+    tracing::error!(%error, "the store failed");
+    Problem::new(answer::Reason::Store)
+}

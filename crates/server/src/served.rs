@@ -1,0 +1,88 @@
+//! Google's answer becomes ours: headers filtered, ours added, the body watched.
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, response};
+use potluck_gemini::stream::Framing;
+use potluck_gemini::{Dialect, headers};
+
+use crate::Reply;
+use crate::forward::{Answered, AnsweredBody, Refused};
+use crate::join::KeyMark;
+use crate::passing::Passing;
+use crate::problem;
+use crate::transport::Answer;
+
+const SERVED_BY: HeaderName = HeaderName::from_static("x-potluck-served-by");
+const KEY: HeaderName = HeaderName::from_static("x-potluck-key");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-potluck-attempts");
+
+/// The answer for the caller. `judged` is false where its shape was changed by a mask.
+pub fn reply(answered: Answered, dialect: Dialect, judged: bool) -> Reply {
+    let Answered { mut parts, body, mut lease, mark, used } = answered;
+    keep_ours(&mut parts.headers);
+    mark_reply(&mut parts.headers, lease.served_by_own(), mark, lease.attempts());
+    match body {
+        AnsweredBody::Rewritten(text) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            lease.set_end(0, potluck_core::Ending::Whole);
+            Response::from_parts(fresh(parts), Answer::whole(text))
+        }
+        AnsweredBody::Upstream(body) => {
+            let framing = if judged { framing(dialect, &parts.headers) } else { Framing::Opaque };
+            if matches!(framing, Framing::Native | Framing::Compat) {
+                parts.headers.remove(CONTENT_LENGTH);
+            }
+            let passing = Box::new(Passing::new(body, framing, lease, used));
+            Response::from_parts(fresh(parts), Answer::Made(passing))
+        }
+    }
+}
+
+/// Our own answer in Google's place.
+pub fn refused(refused: &Refused, dialect: Dialect) -> Reply {
+    let mut reply = problem::reply(&refused.problem, dialect);
+    let headers = reply.headers_mut();
+    headers.insert(KEY, refused.mark.value());
+    headers.insert(ATTEMPTS, HeaderValue::from(u64::from(refused.attempts)));
+    reply
+}
+
+fn mark_reply(headers: &mut HeaderMap, own: bool, mark: KeyMark, attempts: u8) {
+    headers.insert(SERVED_BY, HeaderValue::from_static(if own { "own" } else { "pool" }));
+    headers.insert(KEY, mark.value());
+    headers.insert(ATTEMPTS, HeaderValue::from(u64::from(attempts)));
+}
+
+/// How the body is framed, by what Google says of it.
+fn framing(dialect: Dialect, headers: &HeaderMap) -> Framing {
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let events = kind.len() >= 17 && kind[..17].eq_ignore_ascii_case(b"text/event-stream");
+    match dialect {
+        Dialect::Native if events => Framing::Native,
+        Dialect::Compat if events => Framing::Compat,
+        Dialect::Native | Dialect::Compat if kind.starts_with(b"application/json") => Framing::Json,
+        _ => Framing::Opaque,
+    }
+}
+
+/// Takes out what must not travel. Nearly always there is little to take out, so it is done in
+/// place instead of building the map anew.
+pub fn keep_ours(headers: &mut HeaderMap) {
+    let kept = headers::from_google(headers).count();
+    if kept == headers.len() {
+        return;
+    }
+    let mut left = HeaderMap::with_capacity(kept + 8);
+    for (name, value) in headers::from_google(headers) {
+        left.append(name, value.clone());
+    }
+    *headers = left;
+}
+
+/// Version and extensions belong to the upstream's connection.
+pub fn fresh(parts: response::Parts) -> response::Parts {
+    let (mut ours, ()) = Response::new(()).into_parts();
+    ours.status = parts.status;
+    ours.headers = parts.headers;
+    ours
+}

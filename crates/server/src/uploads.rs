@@ -1,0 +1,138 @@
+//! Resumable uploads: the start is own, its URLs are shown on our host, signed, and the parts that
+//! follow are let through by that signature.
+
+use std::time::Duration;
+
+use http::Request;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::body::Incoming;
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::credential::Shown;
+use potluck_gemini::uploads::{SignedPart, UPLOAD_URL_HEADERS, Upload};
+use potluck_gemini::{ApiKey, redact};
+
+use crate::app::{App, Hand};
+use crate::forward::{self, Answered, Unanswered};
+use crate::handle::{self, Asked};
+use crate::outgoing::{Body, Credential, Outgoing, target};
+use crate::sending::Sending;
+use crate::settings::PublicUrl;
+use crate::transport::{Answer, body};
+use crate::{Reply, clock, own, patience, served};
+
+/// What the signature is for; no other signature of ours is good here.
+const PURPOSE: &str = "upload-url";
+/// Google lets an upload be resumed for a week; so long the URL is good.
+const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How much of an error is read.
+const MAX_ERROR: usize = 64 << 10;
+
+/// Starts an upload with the caller's key.
+pub async fn start(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: Asked<'_>,
+    key: ApiKey,
+) -> Result<Reply, Problem> {
+    let dialect = asked.route.dialect;
+    Ok(match own::exchange(hand, request, &asked, &key).await? {
+        Ok(mut answered) => {
+            show_here(hand, &mut answered, asked.caller.base.as_ref());
+            served::reply(answered, dialect, !asked.masked)
+        }
+        Err(refused) => served::refused(&refused, dialect),
+    })
+}
+
+/// Passes a part on: by our signature without any key, or as an own call with one.
+pub async fn part(
+    hand: &Hand,
+    request: Request<Incoming>,
+    asked: Asked<'_>,
+    shown: Shown,
+) -> Result<Reply, Problem> {
+    let uri = request.uri().clone();
+    let Some(signed) = SignedPart::parse(uri.path(), uri.query()) else {
+        return own::answer(hand, request, asked, handle::key(shown)?).await;
+    };
+    if !is_genuine(&hand.app, &signed) {
+        return Err(Problem::new(Reason::BadSignature));
+    }
+    let (head, body) = request.into_parts();
+    let mut outgoing = Outgoing {
+        method: head.method,
+        target: target(&uri, &asked.route.path, &asked.query.text),
+        patience: patience::asked(&head.headers, &hand.app.settings.limits),
+        headers: head.headers,
+        dialect: asked.route.dialect,
+        body: Body::Once(Some(Sending::through(body))),
+    };
+    pass(hand, &mut outgoing, asked.caller.base.as_ref()).await
+}
+
+async fn pass(
+    hand: &Hand,
+    outgoing: &mut Outgoing,
+    base: Option<&PublicUrl>,
+) -> Result<Reply, Problem> {
+    let request = outgoing.request(&Credential::Nothing);
+    let request = request.ok_or_else(|| Problem::new(Reason::Internal))?;
+    let answer = forward::send(hand, request, || None, outgoing.patience).await;
+    let (mut parts, mut upstream) = answer.map_err(unanswered)?.into_parts();
+    show_urls(hand, &mut parts.headers, base);
+    served::keep_ours(&mut parts.headers);
+    let status = parts.status;
+    let body = if status.is_client_error() || status.is_server_error() {
+        let text = body::collect(&mut upstream, MAX_ERROR).await.unwrap_or_default();
+        parts.headers.remove(CONTENT_LENGTH);
+        Answer::whole(redact::redact(status.as_u16(), outgoing.dialect, &text, &[]))
+    } else {
+        Answer::Passed(upstream)
+    };
+    Ok(http::Response::from_parts(served::fresh(parts), body))
+}
+
+fn unanswered(why: Unanswered) -> Problem {
+    match why {
+        Unanswered::Late => Problem::new(Reason::UpstreamTimeout),
+        Unanswered::Send(error) => {
+            tracing::warn!(%error, "no answer from the upstream");
+            Problem::new(Reason::Upstream)
+        }
+    }
+}
+
+fn show_here(hand: &Hand, answered: &mut Answered, base: Option<&PublicUrl>) {
+    show_urls(hand, &mut answered.parts.headers, base);
+}
+
+/// Google's URLs of this upload become ours. Without a base that callers can reach, Google's stay:
+/// whoever can reach Google may go on there.
+fn show_urls(hand: &Hand, headers: &mut http::HeaderMap, base: Option<&PublicUrl>) {
+    let Some(base) = base else { return };
+    let google = own::google(hand);
+    for name in UPLOAD_URL_HEADERS {
+        let Some(upload) = headers
+            .get(name)
+            .and_then(|url| Upload::from_google(url.to_str().ok()?, &google))
+        else {
+            continue;
+        };
+        if let Ok(url) = HeaderValue::from_str(&format!("{base}{}", sign(&hand.app, &upload))) {
+            headers.insert(name, url);
+        }
+    }
+}
+
+fn sign(app: &App, upload: &Upload) -> String {
+    let now = u64::try_from(clock::wall().0 / 1000).unwrap_or_default();
+    let expires = now + GOOD_FOR.as_secs();
+    let signature = app.vault.sign(PURPOSE, &upload.signed_bytes(expires));
+    upload.signed(expires, &signature)
+}
+
+fn is_genuine(app: &App, part: &SignedPart) -> bool {
+    let now = u64::try_from(clock::wall().0 / 1000).unwrap_or_default();
+    let bytes = part.upload.signed_bytes(part.expires);
+    part.expires > now && app.vault.verify(PURPOSE, &bytes, &part.signature)
+}
