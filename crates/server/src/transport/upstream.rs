@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use rustls::pki_types::ServerName;
@@ -106,8 +106,8 @@ impl<B: Outgoing> Upstream<B> {
         Upstream { origin: self.origin.clone(), waiting: Arc::new(Waiting::new(WAIT_LIMIT)) }
     }
 
-    /// Sends `request` and waits for the answer's head, however long that takes. Host, target form
-    /// and version are set here. When a waiting connection dies under it and some of it may have
+    /// Sends `request` and waits for the answer's head, however long that takes. Host, target form,
+    /// version and framing are set here. When a waiting connection dies under it and some of it may have
     /// been read, it is sent again if `again` makes it anew.
     pub async fn send(
         &self,
@@ -155,8 +155,18 @@ impl<B: Outgoing> Upstream<B> {
         self.waiting.len()
     }
 
+    /// The request's line and framing are made here, whatever the caller's were.
     fn prepare(&self, request: &mut Request<B>) {
-        request.headers_mut().insert(HOST, self.origin.host.clone());
+        let unframed = request.body().is_end_stream()
+            && [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.origin.host.clone());
+        headers.remove(TRANSFER_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+        if unframed {
+            // hyper would leave it out, and Google answers that with 411.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         *request.version_mut() = Version::HTTP_11;
         if request.uri().authority().is_some() {
             let path = request.uri().path_and_query().cloned();

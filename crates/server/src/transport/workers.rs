@@ -67,6 +67,8 @@ impl Worker {
             std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 // An error means that the other half is gone, which is the signal as well.
                 let _ = runtime.block_on(stopped);
+                // A name that is still being looked up must not hold up the end.
+                runtime.shutdown_background();
             })?;
         Ok(Worker { runtime: handle, load: Arc::default(), thread: Some((stop, thread)) })
     }

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use http::Request;
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
 
-use super::wire::{PATIENCE, RawServer, get, post, read_head, soon};
+use super::wire::{AnyBody, PATIENCE, RawServer, get, post, read_head, soon};
 use crate::transport::{Sent, Why};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -159,4 +160,36 @@ async fn the_upstream_sees_its_own_name_and_a_path() {
     assert!(seen.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{seen}");
     assert_eq!(seen.matches("host:").count(), 1, "{seen}");
     assert!(seen.contains(&format!("host: {}\r\n", server.address)), "{seen}");
+}
+
+#[tokio::test]
+async fn a_request_is_framed_by_its_body_and_not_by_the_callers_words() {
+    let server = RawServer::start(|_, mut stream| async move {
+        while let Some(head) = read_head(&mut stream).await {
+            let framing = head.lines().filter(|line| {
+                line.starts_with("content-length") || line.starts_with("transfer-encoding")
+            });
+            let framing = framing.collect::<Vec<_>>().join("|");
+            let length = framing.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{framing}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    for (make, framing) in [
+        (|| get("/"), ""),
+        (|| post(""), "content-length: 0"),
+        (|| post("four"), "content-length: 4"),
+    ] as [(fn() -> Request<AnyBody>, &str); 3]
+    {
+        for (name, lie) in [("content-length", "9"), ("transfer-encoding", "chunked")] {
+            let mut request = make();
+            request.headers_mut().insert(name, lie.parse().unwrap());
+
+            let response = soon(server.upstream().send(request, || None)).await.unwrap();
+
+            let seen = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(seen, framing, "{name}: {lie}");
+        }
+    }
 }
