@@ -40,7 +40,8 @@ impl Path {
     #[must_use]
     pub fn parse(path: &str, query: Option<&str>) -> Self {
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let mut parts: Vec<String> = path.split('/').skip(1).map(decode).collect();
+        // The JavaScript SDK opens sockets at `//ws/…`, and Google lets it.
+        let mut parts: Vec<String> = path.trim_start_matches('/').split('/').map(decode).collect();
         let mut tree = match parts.first().map(String::as_str) {
             Some("upload") => Tree::Upload,
             Some("download") => Tree::Download,
@@ -176,6 +177,7 @@ mod tests {
         assert_eq!((compat.tree, compat.slices()), (Tree::Compat, vec!["chat", "completions"]));
         let encoded = Path::parse("/v1beta/models/gemini-x%3AcountTokens", Some("%24alt=sse"));
         assert_eq!((encoded.method(), encoded.sse()), ("countTokens", true));
+        assert_eq!(Path::parse("//ws/google.x", None).tree, Tree::Socket);
         assert_eq!(Path::parse("/robots.txt", None).tree, Tree::Elsewhere);
     }
 }
