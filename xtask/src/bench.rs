@@ -50,8 +50,10 @@ pub struct Options {
 enum Kind {
     /// Small JSON answers, closed loop.
     Json,
-    /// Event streams, closed loop.
-    Stream,
+    /// Event streams, closed loop; each comes in one burst.
+    Burst,
+    /// Event streams, closed loop; every event comes by itself.
+    Steady,
     /// Small JSON answers at a fixed rate.
     Paced,
     /// Events on their way, one at a time.
@@ -102,23 +104,29 @@ pub fn run(options: &Options) -> Result {
     build("release", &["potluck", "gemini-sim", "potluck-bench"])?;
     let folder = TempDir::new().map_err(|e| e.to_string())?;
     let upstream = free_port()?;
-    let sim = Some(sim(upstream, &folder)?);
     let candidates = candidates::start(upstream, folder.path())?;
-    let mut bench = Bench { options, upstream, sim, candidates, samples: Vec::new() };
-    for round in 1..=options.rounds {
-        for kind in [Kind::Json, Kind::Stream, Kind::Paced] {
-            bench.take_turns(kind, round)?;
-        }
-    }
+    let mut bench = Bench { options, upstream, sim: None, candidates, samples: Vec::new() };
+    bench.sim = Some(sim(upstream, "0", &folder)?);
+    bench.rounds(&[Kind::Json, Kind::Burst, Kind::Paced])?;
+    bench.sim = None;
+    bench.sim = Some(sim(upstream, "1", &folder)?);
+    bench.rounds(&[Kind::Steady])?;
     // From here on the load generator is the upstream, so that one clock sees both ends.
     bench.sim = None;
-    for round in 1..=options.rounds {
-        bench.take_turns(Kind::Chunks, round)?;
-    }
+    bench.rounds(&[Kind::Chunks])?;
     report::print(&bench.samples, &bench.candidates, options.json)
 }
 
 impl Bench<'_> {
+    fn rounds(&mut self, kinds: &[Kind]) -> Result {
+        for round in 1..=self.options.rounds {
+            for kind in kinds {
+                self.take_turns(*kind, round)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Every candidate once, beginning with another one each round.
     fn take_turns(&mut self, kind: Kind, round: usize) -> Result {
         let count = self.candidates.len();
@@ -137,7 +145,9 @@ impl Bench<'_> {
     }
 
     fn measure(&self, candidate: &Candidate, kind: Kind) -> Result<Sample> {
-        load(&mut self.load(kind, candidate.port, WARM_UP))?;
+        // Twice, because a pool may hold connections to an upstream that was started anew.
+        let warm = || load(&mut self.load(kind, candidate.port, WARM_UP));
+        warm().or_else(|_| warm())?;
         let known = || cpu_of_children() + self.sim.as_ref().map_or(Cpu(0), cpu_of);
         let (proxy, rest, machine) = (candidate.cpu(), known(), cpu_of_machine());
         let began = Instant::now();
@@ -157,7 +167,8 @@ impl Bench<'_> {
 
     fn load(&self, kind: Kind, port: u16, seconds: f64) -> Command {
         let (mode, connections) = match kind {
-            Kind::Json | Kind::Stream => ("closed", "64"),
+            Kind::Json | Kind::Burst => ("closed", "64"),
+            Kind::Steady => ("closed", "256"),
             Kind::Paced => ("open", "32"),
             Kind::Chunks => ("chunks", "16"),
         };
@@ -167,7 +178,7 @@ impl Bench<'_> {
         command.args(["--seconds", &seconds.to_string(), "--keys", &keys()]);
         match kind {
             Kind::Json => {}
-            Kind::Stream => drop(command.arg("--stream")),
+            Kind::Burst | Kind::Steady => drop(command.arg("--stream")),
             Kind::Paced => drop(command.args(["--rate", &self.options.rate.to_string()])),
             Kind::Chunks => drop(command.args(["--listen", &address(self.upstream)])),
         }
@@ -195,9 +206,11 @@ fn on_core(core: &str) -> Command {
     command
 }
 
-fn sim(port: u16, folder: &TempDir) -> Result<Server> {
+/// The stand-in, with so many milliseconds between events.
+fn sim(port: u16, gap: &str, folder: &TempDir) -> Result<Server> {
     let mut command = on_core(LOAD_CORE);
     command.arg(built("gemini-sim", "release"));
     command.args(["--fast", "--threads", "1", "--quiet", "--listen", &address(port)]);
+    command.args(["--event-gap", gap]);
     Server::start(&mut command, port, folder.path().join("sim.log"))
 }

@@ -1,4 +1,5 @@
-//! Who is measured, and how each is set up: one worker, keep-alive to the upstream, no access log.
+//! Who is measured, and how each is set up: one worker, keep-alive to the upstream, no access log,
+//! and streams passed on as they come (nginx would buffer them, HAProxy wait for more).
 
 use super::processes::{Cpu, cpu_of, rss_of};
 use super::{KEYS, PROXY_CORE, on_core};
@@ -84,6 +85,7 @@ fn haproxy(upstream: u16, folder: &Path) -> Result<Candidate> {
 defaults
   mode http
   http-reuse always
+  option http-no-delay
   timeout connect 5s
   timeout client 300s
   timeout server 300s

@@ -35,7 +35,7 @@ pub fn print(samples: &[Sample], candidates: &[Candidate], json: bool) -> Result
     }
     let failed: u64 = samples.iter().map(|sample| sample.load.failed).sum();
     println!("Answers that were not whole: {failed}");
-    for kind in [Kind::Json, Kind::Stream, Kind::Paced, Kind::Chunks] {
+    for kind in [Kind::Json, Kind::Burst, Kind::Steady, Kind::Paced, Kind::Chunks] {
         table(kind, samples, candidates);
     }
     Ok(())
@@ -48,7 +48,7 @@ fn table(kind: Kind, samples: &[Sample], candidates: &[Candidate]) {
         let Some(mine) = of(candidate.name) else { continue };
         let base = of(MEASURE).unwrap_or(mine);
         let line = match kind {
-            Kind::Json | Kind::Stream => format!(
+            Kind::Json | Kind::Burst | Kind::Steady => format!(
                 "{:>8.0}/s (best {:>6.0})  {:.2} x nginx   {:>6.1} us CPU (best {:>5.1})  {}",
                 mine.rate,
                 mine.best_rate,
@@ -140,7 +140,8 @@ fn machine() -> String {
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Json => "json",
-        Kind::Stream => "stream",
+        Kind::Burst => "burst",
+        Kind::Steady => "steady",
         Kind::Paced => "paced",
         Kind::Chunks => "chunks",
     }
@@ -149,7 +150,8 @@ fn name(kind: Kind) -> &'static str {
 fn title(kind: Kind) -> &'static str {
     match kind {
         Kind::Json => "Small JSON, 64 connections, closed loop: calls per second on one core",
-        Kind::Stream => "Streams of 20 events, 64 connections, closed loop: streams per second",
+        Kind::Burst => "Streams of 20 events in a burst, 64 connections: streams per second",
+        Kind::Steady => "Streams of 20 events a millisecond apart, 256 connections",
         Kind::Paced => "Small JSON at a fixed rate, open loop: latency from when a call was due",
         Kind::Chunks => "Delay of each event of a stream, from the upstream's write to the client",
     }
