@@ -52,7 +52,7 @@ impl<S> Key<S> {
             lent_today: 0,
             day_end: Wall(0),
             leases: 0,
-            probe: Probe { failures: 0, asked: None, doubt: None, at: Mono::NEVER },
+            probe: Probe { failures: 0, asked: None, cleared: 0, doubt: None, at: Mono::NEVER },
             dirty: 0,
             used: false,
             erase_queued: false,
@@ -286,6 +286,8 @@ pub(crate) struct Probe {
     pub(crate) failures: u8,
     /// The doubt that the probe under way is to settle; a dead key's reason otherwise.
     pub(crate) asked: Option<Reason>,
+    /// Probes in a row that found nothing wrong with a doubtful key.
+    pub(crate) cleared: u8,
     /// The doubt to ask about again.
     pub(crate) doubt: Option<Reason>,
     /// When the next probe is due, or the one under way given up.

@@ -150,6 +150,8 @@ fn a_doubtful_key_dies_only_if_its_probe_fails_too() {
         let outcome = outcome.as_ref().map_or(Outcome::Served, Outcome::Failed);
         table.pool.probed(slot, outcome, table.now);
         assert_eq!(table.state(0), state);
+        assert!((0..4).all(|_| table.serve(1) == 1), "rests for a minute at least");
+        table.run_until(table.now.mono + seconds(60));
         let serves = (0..4).any(|_| table.serve(1) == 0);
         assert_eq!(serves, state == "active");
     }

@@ -27,7 +27,7 @@ enum Answer {
     Dead,
     Leaked,
     Trouble,
-    NoAnswer,
+    Reset,
     Leave,
 }
 
@@ -74,7 +74,7 @@ fn answers() -> impl Strategy<Value = Answer> {
         2 => Just(Answer::Dead),
         1 => Just(Answer::Leaked),
         2 => Just(Answer::Trouble),
-        1 => Just(Answer::NoAnswer),
+        1 => Just(Answer::Reset),
         1 => Just(Answer::Leave),
     ]
 }
@@ -92,7 +92,7 @@ fn failure(answer: Answer) -> Option<Failure> {
             error(403, "Your API key was reported as leaked. Please use another API key.")
         }
         Answer::Trouble => error(503, "The service is currently unavailable."),
-        Answer::Served | Answer::NoAnswer | Answer::Leave => return None,
+        Answer::Served | Answer::Reset | Answer::Leave => return None,
     })
 }
 
@@ -205,7 +205,7 @@ impl Model {
         let failure = failure(answer);
         let outcome = match (&failure, answer) {
             (Some(failure), _) => Outcome::Failed(failure),
-            (None, Answer::NoAnswer) => Outcome::NoAnswer,
+            (None, Answer::Reset) => Outcome::NoAnswer,
             (None, _) => Outcome::Served,
         };
         let after = self.table.pool.report(&mut open.x, outcome, now);
@@ -261,7 +261,7 @@ impl Model {
         let wait = match answer {
             Answer::Minute(seconds) => seconds,
             Answer::Unnamed => 30,
-            Answer::CallerFault | Answer::Trouble | Answer::NoAnswer => {
+            Answer::CallerFault | Answer::Trouble | Answer::Reset => {
                 assert_eq!(before, self.everyone(), "{answer:?} changed a key");
                 return;
             }

@@ -64,8 +64,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Takes a key out of the pool: no attempt uses it any more, not even a retry under way.
-    pub fn withdraw(&mut self, id: KeyId, tombstone: Tombstone, now: Now) -> Option<Withdrawal> {
-        let _ = now;
+    pub fn withdraw(&mut self, id: KeyId, tombstone: Tombstone, _: Now) -> Option<Withdrawal> {
         let slot = self.keys.find(id)?;
         self.drop_key(slot);
         self.tombstones.insert(tombstone);

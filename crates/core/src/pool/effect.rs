@@ -10,7 +10,7 @@ use crate::{
     key::{Reason, State},
     lane::Terms,
     pool::{Job, Pool, terms},
-    rest::{BILLING_FOR, CLOSED_FOR, Cause, DOUBT_FOR, KEEP_ABOVE, Reach},
+    rest::{BILLING_FOR, CLOSED_FOR, Cause, DOUBT_FOR, KEEP_ABOVE, Reach, Rest},
     time::{Mono, Now},
     verdict::{Verdict, size_bound},
     wire::Failure,
@@ -83,7 +83,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Takes a key that was put to rest out of the rings, and queues its wake-up.
-    fn rested(&mut self, slot: Slot, reach: Reach, now: Now) {
+    pub(super) fn rested(&mut self, slot: Slot, reach: Reach, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         let Some(rest) = key.rests.iter_mut().find(|rest| rest.reach == reach) else { return };
         let until = rest.until;
@@ -119,6 +119,7 @@ impl<S: Clone> Pool<S> {
         at.served = true;
         if let Some(key) = self.keys.get_mut(slot) {
             key.settle(lane);
+            key.probe.cleared = 0;
         }
         let decision = self.guard.served(slot);
         self.decide(decision, now);
@@ -127,9 +128,12 @@ impl<S: Clone> Pool<S> {
     /// The key may be dead: it rests for the method, and is asked.
     fn doubt(&mut self, x: &Exchange, slot: Slot, reason: Reason, now: Now) {
         let reach = Reach::Family(x.family);
+        let Some(key) = self.keys.get(slot) else { return };
+        // An own call goes out while its key rests: it must not have the key asked every time.
+        let doubted = |rest: &Rest| rest.reach == reach && rest.until > now.mono;
+        let ask = key.is_active() && key.probe.asked.is_none() && !key.rests.iter().any(doubted);
         self.rest(slot, reach, Cause::Doubt, now.mono + DOUBT_FOR, now);
-        let idle = |key: &crate::key::Key<S>| key.is_active() && key.probe.asked.is_none();
-        if self.keys.get(slot).is_some_and(idle) {
+        if ask {
             self.ask(slot, reason, now);
         }
     }

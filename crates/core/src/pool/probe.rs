@@ -1,6 +1,6 @@
 //! Probes: asking Google whether a key lives, with a call that costs no quota.
 //!
-//! A doubtful key is asked at once; its death needs two witnesses, the answer that raised the
+//! A doubtful key is asked at once, once a doubt; its death needs two witnesses, the answer that raised the
 //! doubt and the probe. A dead key is asked hours apart, the longer the deader, with jitter, so
 //! that a thousand keys that died together are not asked together. Leaked and suspended keys are
 //! never asked: every such call points Google at the others.
@@ -96,12 +96,25 @@ impl<S: Clone> Pool<S> {
             self.revive(slot, now);
             return;
         }
-        // Restrictions may cover the one method only; the rest stays, the key too.
+        // Restrictions may cover the one method only: its rest stays. Other doubts a living key
+        // refutes; but Google may list models to a project that it denies everything else, so the
+        // rest shrinks, and less each time.
         if !matches!(asked, Reason::Blocked | Reason::ServiceDisabled | Reason::Project) {
-            key.lift(|rest| rest.cause == Cause::Doubt);
-            self.mark(slot, mark::COOLDOWNS);
-            self.sync(slot, now);
+            let longer = CLEARED_FOR * (1 << key.probe.cleared.min(MAX_DOUBLINGS));
+            key.probe.cleared = key.probe.cleared.saturating_add(1);
+            self.shorten_doubts(slot, now.mono + longer, now);
         }
+    }
+
+    fn shorten_doubts(&mut self, slot: Slot, until: Mono, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let mut shortened = Vec::new();
+        for rest in key.rests.iter_mut().filter(|rest| rest.cause == Cause::Doubt) {
+            rest.until = rest.until.min(until);
+            shortened.push(rest.reach);
+        }
+        shortened.into_iter().for_each(|reach| self.rested(slot, reach, now));
+        self.mark(slot, mark::COOLDOWNS);
     }
 
     fn found_dead(&mut self, slot: Slot, reason: Reason, failure: Option<&Failure>, now: Now) {
@@ -169,6 +182,8 @@ const DOUBT_AGAIN: Duration = Duration::from_secs(60);
 const DOUBT_PROBES: u8 = 5;
 /// A witness is asked again sooner: the guard waits for it.
 const WITNESS_AGAIN: Duration = Duration::from_secs(10);
+/// A doubtful key that was found alive rests this long at first, then twice as long each time.
+const CLEARED_FOR: Duration = Duration::from_secs(60);
 /// A dead key is asked again after an hour at first,
 const FIRST_DEAD_PROBE: Duration = Duration::from_secs(3600);
 /// then after twice as long each time,
