@@ -52,10 +52,12 @@ streams() {
   local events array
   events=$(fetch -N "$FLASH:streamGenerateContent?alt=sse" -H "$JSON" \
     -H "x-goog-api-key: ${KEY[0]}" -d "$(saying 'one two three four five six seven eight nine')")
-  (($(grep -c '^data: {' <<<"$events") > 1)) && has "$events" '"finishReason"' $'\r\n\r\n'
+  (($(grep -c '^data: {' <<<"$events") > 1))
+  has "$events" '"finishReason"' $'\r\n\r\n'
   array=$(fetch -N "$FLASH:streamGenerateContent" -H "$JSON" -H "x-goog-api-key: ${KEY[0]}" \
     -d "$(saying 'one two three four five six seven eight nine')")
-  [[ $array == '['* ]] && has "$array" '"finishReason"' ']'
+  [[ $array == '['* ]]
+  has "$array" '"finishReason"' ']'
 }
 
 tells_how() {

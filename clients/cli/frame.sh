@@ -29,8 +29,11 @@ has() {
 }
 
 check() {
-  local said
-  if said=$( (set -e; "$2") 2>&1); then
+  local said status
+  # Not within `if`: there the shell would forget `set -e`.
+  said=$( (set -e; "$2") 2>&1)
+  status=$?
+  if ((status == 0)); then
     echo "ok   $1"
   else
     echo "FAIL $1: $(tr '\n' ' ' <<<"$said")"

@@ -42,17 +42,26 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it listens on that port.
     pub fn start(command: &mut Command, port: u16, log: PathBuf) -> Result<Server> {
+        Server::start_until(command, || listens(port), log)
+    }
+
+    /// Starts it and waits until it is ready.
+    fn start_until(
+        command: &mut Command,
+        ready: impl Fn() -> bool,
+        log: PathBuf,
+    ) -> Result<Server> {
         let file = std::fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
         let twin = file.try_clone().map_err(|e| e.to_string())?;
         let child = isolate(command).stdout(file).stderr(twin).stdin(Stdio::null()).spawn();
         let child = child.map_err(|e| format!("{}: {e}", shell::shown(command)))?;
         let mut server = Server { child, log };
         let until = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while !ready() {
             let ended = server.child.try_wait().is_ok_and(|status| status.is_some());
             if ended || Instant::now() > until {
                 let said = server.said();
-                return Err(format!("`{}` does not listen: {said}", shell::shown(command)));
+                return Err(format!("`{}` did not start: {said}", shell::shown(command)));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -102,8 +111,10 @@ impl Stage {
         std::fs::write(at.join("sim.toml"), sim_keys()).map_err(|e| e.to_string())?;
         let ports = Ports { sim: free_port()?, plain: free_port()?, tls: free_port()? };
         let upstream_port = free_port()?;
-        let sim =
-            Server::start(&mut sim(at, ports.sim, upstream_port), ports.sim, at.join("sim.log"))?;
+        let ready =
+            || listens(ports.sim) && listens(upstream_port) && at.join("sim-ca.pem").exists();
+        let mut command = sim(at, ports.sim, upstream_port);
+        let sim = Server::start_until(&mut command, ready, at.join("sim.log"))?;
         let potluck = |port: u16, name: &str, more: &[&str]| {
             let mut command = program(built("potluck", "dev"));
             command.args(["serve", "--listen", &address(port), "--data"]).arg(at.join(name));
@@ -154,6 +165,10 @@ fn sim_keys() -> String {
 /// An address on loopback.
 pub fn address(port: u16) -> String {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// A port that nobody listens on just now.
