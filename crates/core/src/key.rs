@@ -165,10 +165,12 @@ impl<S> Key<S> {
         self.rests.retain(|rest| !lifted(rest));
     }
 
-    /// Forgets how often an unnamed quota was met here: it serves again.
-    pub(crate) fn settle(&mut self, lane: u16) {
+    /// Forgets how often an unnamed quota was met here: it serves again. A rest that still runs
+    /// (own calls go out meanwhile) stays until its wake-up.
+    pub(crate) fn settle(&mut self, lane: u16, now: Mono) {
         if !self.rests.is_empty() {
-            self.lift(|rest| rest.reach == Reach::Lane(lane) && rest.cause == Cause::Unnamed);
+            let over = |rest: &Rest| rest.cause == Cause::Unnamed && rest.until <= now;
+            self.lift(|rest| rest.reach == Reach::Lane(lane) && over(rest));
         }
     }
 }

@@ -326,6 +326,27 @@ impl Model {
         }
         self.check();
         assert!(self.slots.values().all(|slot| self.table.pool.leases(*slot) == 0));
+        self.thaw();
+    }
+
+    /// A day later every key in service gets its turns, for every model.
+    fn thaw(mut self) {
+        let tomorrow = self.table.now.mono + std::time::Duration::from_secs(26 * 3600);
+        self.table.run_until(tomorrow);
+        let lent = |me: &Me| {
+            me.state == "active" && me.cooldowns.is_empty() && me.limits.lend_per_day.is_none()
+        };
+        let all: Vec<u32> = (0..KEYS + 2)
+            .filter(|key| self.table.pool.me(id(*key), self.table.now).is_some_and(|me| lent(&me)))
+            .collect();
+        let Some(bearer) = all.first().copied() else { return };
+        for model in MODELS {
+            let call = Call::plain(id(bearer), model);
+            let turns = 4 * (KEYS + 2);
+            let served: BTreeSet<u32> =
+                (0..turns).flat_map(|_| self.table.ask(call, |_| None).tried).collect();
+            assert!(all.iter().all(|key| served.contains(key)), "{all:?} but {served:?}");
+        }
     }
 }
 

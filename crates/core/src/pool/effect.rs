@@ -118,7 +118,7 @@ impl<S: Clone> Pool<S> {
         at.pinned = true;
         at.served = true;
         if let Some(key) = self.keys.get_mut(slot) {
-            key.settle(lane);
+            key.settle(lane, now.mono);
             key.probe.cleared = 0;
         }
         let decision = self.guard.served(slot);

@@ -185,16 +185,17 @@ impl<S: Clone> Pool<S> {
     /// A queued wake-up came: the key wakes, or is queued again if its rest grew meanwhile.
     fn rewake(&mut self, lane: u16, slot: Slot, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        let mut rests = key.rests.iter_mut();
-        let Some(rest) = rests.find(|rest| rest.reach == Reach::Lane(lane)) else { return };
-        rest.queued = Mono::NEVER;
-        if rest.until > now.mono {
-            rest.queued = rest.until;
+        let rest = key.rests.iter_mut().find(|rest| rest.reach == Reach::Lane(lane));
+        if let Some(rest) = rest {
             let until = rest.until;
-            self.lanes.at_mut(lane).wakes.push(Reverse((until, slot)));
-        } else {
-            self.sync_lane(slot, lane, now);
+            let grew = until > now.mono;
+            rest.queued = if grew { until } else { Mono::NEVER };
+            if grew {
+                self.lanes.at_mut(lane).wakes.push(Reverse((until, slot)));
+                return;
+            }
         }
+        self.sync_lane(slot, lane, now);
     }
 }
 
