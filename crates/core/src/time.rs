@@ -6,7 +6,7 @@
 
 use std::{ops::Add, time::Duration};
 
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, tz::TimeZoneDatabase};
 
 /// Milliseconds on a clock that never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,7 +80,8 @@ pub fn next_midnight(now: Wall) -> Wall {
 }
 
 fn pacific_midnight(now: Wall) -> Option<Wall> {
-    let zone = TimeZone::get(QUOTA_ZONE).ok()?;
+    // The zones that are built in: no file is read.
+    let zone = TimeZoneDatabase::bundled().get(QUOTA_ZONE).ok()?;
     let here = Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone);
     let tomorrow = here.start_of_day().ok()?.checked_add(1.day()).ok()?.start_of_day().ok()?;
     Some(Wall(tomorrow.timestamp().as_millisecond()))
