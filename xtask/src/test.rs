@@ -143,7 +143,8 @@ fn pure(_: &mut Tally) -> Result {
 }
 
 fn deny(_: &mut Tally) -> Result {
-    let arguments = ["deny", "--workspace", "check", "bans", "licenses", "sources"];
+    let arguments =
+        ["deny", "--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
     run(needs::with_tools(cargo().args(arguments)))
 }
 
