@@ -148,6 +148,16 @@ check('structured output', async () => {
   assert(typeof JSON.parse(answer.text).name === 'string', answer.text);
 });
 
+check('interactions: begun and continued, with the own key', async () => {
+  const { interactions } = client();
+  const first = await interactions.create({ model: FLASH, input: 'an interaction' });
+  assert(JSON.stringify(first).includes('an interaction'), first);
+  const more = { model: FLASH, input: 'and another', previous_interaction_id: first.id };
+  const second = await interactions.create(more);
+  assert((await interactions.get(second.id)).id === second.id, second);
+  assert(keysOf(await arrivals()).every((key) => key === OWN), 'it went with another key');
+});
+
 check('errors: 404, 400 and a bad key, in words of Google', async () => {
   const ask = (model, mine = client()) =>
     thrown(() => mine.models.generateContent({ model, contents: 'x' }));

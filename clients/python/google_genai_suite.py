@@ -192,6 +192,19 @@ def _():
     assert isinstance(answer.parsed, Fruit), answer.text
 
 
+@check("interactions: begun, continued, streamed, deleted, with the own key")
+def _():
+    mine = client().interactions
+    first = mine.create(model=FLASH, input="an interaction")
+    assert "an interaction" in first.output_text, first
+    second = mine.create(model=FLASH, input="and another", previous_interaction_id=first.id)
+    assert mine.get(second.id).id == second.id
+    events = [event.event_type for event in mine.create(model=FLASH, input="x", stream=True)]
+    assert events[-1] == "interaction.completed", events
+    mine.delete(first.id)
+    assert set(keys_of(sim.arrivals())) == {OWN}
+
+
 @check("async: generate and stream")
 async def _():
     mine = client().aio
@@ -254,16 +267,31 @@ def _():
     assert "over TLS" in answer.text
 
 
-@check("Live: a session over wss")
-async def _():
+async def talk(live):
     config = types.LiveConnectConfig(response_modalities=["TEXT"])
-    live = client(base=BASE_URL_TLS).aio.live
     async with live.connect(model=LIVE, config=config) as session:
         for words in ("hello over there", "and once more"):
             turn = types.Content(role="user", parts=[types.Part(text=words)])
             await session.send_client_content(turns=turn, turn_complete=True)
             heard = "".join([message.text or "" async for message in session.receive()])
             assert words in heard, heard
+
+
+@check("Live: a session over wss")
+async def _():
+    await talk(client(base=BASE_URL_TLS).aio.live)
+
+
+@check("Live: a session with an ephemeral token, which joins nothing")
+async def _():
+    _, _, before = call(f"{BASE_URL}/keycount")
+    options = types.HttpOptions(base_url=BASE_URL_TLS, api_version="v1alpha")
+    mine = genai.Client(api_key=OWN, http_options=options)
+    token = mine.auth_tokens.create(config={"uses": 1})
+    await talk(genai.Client(api_key=token.name, http_options=options).aio.live)
+    seen = sim.arrivals()
+    assert dict(seen[-1]["headers"])["authorization"] == f"Token {token.name}", seen[-1]
+    assert call(f"{BASE_URL}/keycount")[2] == before
 
 
 @check("Live: a bad model closes with Google's reason")

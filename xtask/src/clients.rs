@@ -86,7 +86,7 @@ fn command(suite: &Suite, set: &str) -> Result<Command> {
     let file = root().join("clients").join(suite.file);
     if suite.file.ends_with(".py") {
         let mut command = program(needs::python_of(set));
-        command.arg(file).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(file).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONWARNINGS", "ignore");
         return Ok(command);
     }
     if suite.file.ends_with(".mjs") {
