@@ -40,9 +40,9 @@ impl<B: Body<Data = Bytes, Error: Into<Source>> + Send + 'static> Outgoing for B
 /// A connection and both its handles.
 pub(super) struct Link<B: Outgoing> {
     sender: SendRequest<B>,
-    connection: Connection<TokioIo<Metered>, B>,
+    /// Gone once it is over. Dropping it gives back a request that it never took up.
+    connection: Option<Connection<TokioIo<Metered>, B>>,
     before_head: Arc<AtomicUsize>,
-    over: bool,
 }
 
 /// Why there is no answer's head.
@@ -64,33 +64,36 @@ impl<B: Outgoing> Link<B> {
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(metered))
             .await?;
-        Ok(Box::new(Link { sender, connection, before_head, over: false }))
+        Ok(Box::new(Link { sender, connection: Some(connection), before_head }))
     }
 
     /// True when the upstream has left it open and said nothing out of turn.
     pub(super) fn is_reusable(&mut self) -> bool {
         self.poll(&mut Context::from_waker(Waker::noop()));
-        !self.over && self.sender.is_ready()
+        self.is_free()
     }
 
     /// True once the last exchange is over in both directions.
     pub(super) fn is_free(&self) -> bool {
-        !self.over && self.sender.is_ready()
+        !self.is_over() && self.sender.is_ready()
     }
 
     /// True when nothing more will come.
     pub(super) fn is_over(&self) -> bool {
-        self.over
+        self.connection.is_none()
     }
 
     /// Moves bytes in both directions. Errors are told to whoever waits for the answer or its body.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        if !self.over {
-            self.over = Pin::new(&mut self.connection).poll(cx).is_ready();
+        if let Some(connection) = &mut self.connection
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            self.connection = None;
         }
     }
 
-    /// Sends a request and waits for its answer's head.
+    /// Sends a request and waits for its answer's head. hyper reads before it writes: what the
+    /// upstream did to a waiting connection is noticed before any of the request is sent.
     pub(super) async fn exchange(
         &mut self,
         request: Request<B>,
@@ -109,7 +112,7 @@ impl<B: Outgoing> Link<B> {
             self.poll(cx);
             match answer.as_mut().poll(&mut quiet) {
                 Poll::Ready(answered) => Poll::Ready(Some(answered)),
-                Poll::Pending if self.over => Poll::Ready(None),
+                Poll::Pending if self.is_over() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             }
         })

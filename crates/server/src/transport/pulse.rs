@@ -2,7 +2,7 @@
 //!
 //! Why: hyper's own header timer is made and dropped for every request, and it knows neither the
 //! silent connection nor the reader who stopped. Rule: the states change with plain stores, the
-//! clock is read once a request, and one timer a connection looks at them when it happens to fire.
+//! clock is read once a request, and one timer a connection looks at them after each poll.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -63,13 +63,13 @@ impl Pulse {
 
     /// An answer has been handed over to its end.
     pub(super) fn idle(&self) {
-        self.since.store(self.now(), Relaxed);
+        self.since.store(NEVER, Relaxed);
         self.state.store(IDLE, Relaxed);
     }
 
     fn heard(&self) {
         if self.state.load(Relaxed) == IDLE {
-            self.since.store(self.now(), Relaxed);
+            self.since.store(NEVER, Relaxed);
             self.state.store(HEAD, Relaxed);
         }
     }
@@ -93,7 +93,7 @@ impl Pulse {
             IDLE => Some(limits.keep_alive),
             _ => None,
         };
-        let waits = limit.map(|limit| self.moment(self.since.load(Relaxed)) + limit);
+        let waits = limit.map(|limit| self.moment(self.since()) + limit);
         let stuck = match self.stuck_since.load(Relaxed) {
             NEVER => None,
             since => Some(self.moment(since) + limits.stuck),
@@ -102,6 +102,15 @@ impl Pulse {
             (Some(waits), Some(stuck)) => Some(waits.min(stuck)),
             (waits, stuck) => waits.or(stuck),
         }
+    }
+
+    /// The moment of the last change, noted here if it was not yet: most states are left again
+    /// within the poll that entered them, and need no look at the clock.
+    fn since(&self) -> u64 {
+        if self.since.load(Relaxed) == NEVER {
+            self.since.store(self.now(), Relaxed);
+        }
+        self.since.load(Relaxed)
     }
 
     fn now(&self) -> u64 {

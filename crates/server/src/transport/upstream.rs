@@ -196,7 +196,8 @@ impl<B: Outgoing> Upstream<B> {
             incoming,
             link: Some(link),
             waiting: self.waiting.clone(),
-            idle: Idle::new(self.origin.idle_stream),
+            idle_limit: self.origin.idle_stream,
+            idle: None,
             ended: false,
         };
         if body.incoming.is_end_stream() {
@@ -276,7 +277,9 @@ pub struct UpstreamBody<B: Outgoing> {
     incoming: Incoming,
     link: Option<Box<Link<B>>>,
     waiting: Arc<Waiting<B>>,
-    idle: Idle,
+    idle_limit: Duration,
+    /// Made when the first read has to wait.
+    idle: Option<Idle>,
     ended: bool,
 }
 
@@ -302,7 +305,9 @@ impl<B: Outgoing> UpstreamBody<B> {
         let mut quiet = Context::from_waker(Waker::noop());
         match ready!(Pin::new(&mut self.incoming).poll_frame(&mut quiet)) {
             Some(Ok(frame)) if frame.is_data() => {
-                self.idle.touch();
+                if let Some(idle) = &mut self.idle {
+                    idle.touch();
+                }
                 if self.incoming.is_end_stream() {
                     self.settle();
                 }
@@ -350,7 +355,8 @@ impl<B: Outgoing> Body for UpstreamBody<B> {
         if this.link.as_ref().is_none_or(|link| link.is_over()) {
             return this.fail(BodyError::Cut(GONE.into()));
         }
-        ready!(this.idle.poll_expired(cx));
+        let limit = this.idle_limit;
+        ready!(this.idle.get_or_insert_with(|| Idle::new(limit)).poll_expired(cx));
         this.fail(BodyError::Silent)
     }
 

@@ -29,11 +29,11 @@ impl<B: Outgoing> Waiting<B> {
         Waiting { limit, links: Mutex::new(VecDeque::new()) }
     }
 
-    /// The freshest connection that is still good.
+    /// The freshest connection. It may have been closed meanwhile; the next request will tell.
     pub(super) fn take(&self) -> Option<Box<Link<B>>> {
         loop {
-            let (since, mut link) = self.links.lock().pop_back()?;
-            if since.elapsed() < self.limit && link.is_reusable() {
+            let (since, link) = self.links.lock().pop_back()?;
+            if since.elapsed() < self.limit {
                 return Some(link);
             }
         }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use http::Request;
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
@@ -97,7 +99,7 @@ async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
     soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
     soon(async {
         while upstream.waiting() > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             upstream.sweep();
         }
     })
@@ -107,6 +109,36 @@ async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
 
     assert_eq!(again.unwrap().status(), 200);
     assert_eq!(server.accepted(), 2);
+}
+
+/// Neither a farewell nor words out of turn reach a caller: the request goes elsewhere, unsent.
+#[tokio::test]
+async fn a_connection_gone_bad_while_it_waited_gives_its_request_back() {
+    for farewell in ["", "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let server = RawServer::start(move |_, mut stream| {
+            let tell = tell.clone();
+            async move {
+                read_head(&mut stream).await.unwrap();
+                stream.write_all(OK.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                stream.write_all(farewell.as_bytes()).await.unwrap();
+                drop(stream);
+                let _ = tell.send(());
+            }
+        })
+        .await;
+        let upstream = server.upstream();
+        soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+        soon(told.recv()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(upstream.waiting(), 1);
+
+        let again = soon(upstream.send(post("x"), || None)).await;
+
+        assert_eq!(again.unwrap().status(), 200, "{farewell:?}");
+        assert_eq!(server.accepted(), 2, "{farewell:?}");
+    }
 }
 
 #[tokio::test]
