@@ -6,8 +6,7 @@
 use std::net::IpAddr;
 
 use http::header::HOST;
-use http::uri::Authority;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use potluck_core::SourceBlock;
 
 use crate::settings::{PublicUrl, Settings};
@@ -18,8 +17,9 @@ use crate::transport::Peer;
 pub struct Caller {
     /// Where they are, as far as that can be believed.
     pub address: IpAddr,
-    /// The address they know us by; none if they named no usable one.
-    pub base: Option<PublicUrl>,
+    /// The Host they asked, and whether over TLS: what they know us by, unless it is configured.
+    host: Option<HeaderValue>,
+    https: bool,
 }
 
 impl Caller {
@@ -33,15 +33,16 @@ impl Caller {
             Some(proto) => proto.eq_ignore_ascii_case("https"),
             None => peer.tls,
         };
+        Caller { address: address.unwrap_or(direct), host: headers.get(HOST).cloned(), https }
+    }
+
+    /// The address they know us by; none if they named no usable one.
+    pub fn base(&self, settings: &Settings) -> Option<PublicUrl> {
         let seen = || {
-            let host = text(headers, HOST.as_str())
-                .or_else(|| request.uri().authority().map(Authority::as_str))?;
-            Some(PublicUrl { https, authority: host.parse().ok()? })
+            let authority = self.host.as_ref()?.to_str().ok()?.parse().ok()?;
+            Some(PublicUrl { https: self.https, authority })
         };
-        Caller {
-            address: address.unwrap_or(direct),
-            base: settings.public_url.clone().or_else(seen),
-        }
+        settings.public_url.clone().or_else(seen)
     }
 
     /// Whether they sit on this machine.

@@ -126,7 +126,7 @@ impl Run<'_> {
         if response.status().is_success() {
             return Ok(Some(self.served(job, lent.clone(), response).await));
         }
-        self.failed(job, lent, response).await
+        Box::pin(self.failed(job, lent, response)).await
     }
 
     async fn send(
@@ -152,7 +152,7 @@ impl Run<'_> {
         response: Response<UpstreamBody<Sending>>,
     ) -> Given {
         if let After::Commit { admit: true } = self.lease.report(Outcome::Served) {
-            self.mark = join::join(&self.hand.app, &mut self.lease, job.key).await;
+            self.mark = Box::pin(join::join(&self.hand.app, &mut self.lease, job.key)).await;
         }
         let (parts, body) = response.into_parts();
         (parts, AnsweredBody::Upstream(body), used)
@@ -232,7 +232,9 @@ pub async fn send(
 ) -> Result<Response<UpstreamBody<Sending>>, Unanswered> {
     let answer = hand.upstream.send(request, again);
     let answer = match patience {
-        Some(patience) => timeout(patience, answer).await.map_err(|_| Unanswered::Late)?,
+        Some(patience) => {
+            Box::pin(timeout(patience, answer)).await.map_err(|_| Unanswered::Late)?
+        }
         None => answer.await,
     };
     answer.map_err(Unanswered::Send)

@@ -80,14 +80,15 @@ async fn dispatch(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Result
     }
     let caller = Caller::of(&hand.app.settings, &request, peer);
     if let Some(page) = local::find(request.uri().path()) {
-        return local::answer(hand, page, request, &caller).await;
+        return Box::pin(local::answer(hand, page, request, &caller)).await;
     }
     if headers::override_method(request.headers()) {
         return Err((problem::refused("Another method than the request line's is not heeded."), Dialect::Native));
     }
     let uri = request.uri().clone();
+    let path = one_slash(uri.path());
     let bearer = credential::bears(request.headers());
-    let route = route::route(request.method(), uri.path(), uri.query(), bearer)
+    let route = route::route(request.method(), path, uri.query(), bearer)
         .map_err(|none| (no_route(none), Dialect::Native))?;
     let dialect = route.dialect;
     forward(hand, request, route, caller).await.map_err(|problem| (problem, dialect))
@@ -106,16 +107,24 @@ async fn forward(
     let shaped = headers::make_own(request.headers());
     let asked =
         Asked { own: query.own || shaped || insists, masked: query.own || shaped, route, query, caller };
+    // A future is as large as the largest it may await, and is moved more than once: those of the
+    // rarer kinds are boxed, so that the usual call does not carry them.
     match asked.route.class {
         Class::Pooled => pooled::answer(hand, request, asked, key(shown)?).await,
         Class::Listing | Class::Own | Class::Download => {
-            own::answer(hand, request, asked, key(shown)?).await
+            Box::pin(own::answer(hand, request, asked, key(shown)?)).await
         }
-        Class::UploadStart => uploads::start(hand, request, asked, key(shown)?).await,
-        Class::UploadPart => uploads::part(hand, request, asked, shown).await,
-        Class::Live | Class::LiveMusic => live::answer(hand, request, asked, key(shown)?).await,
-        Class::LiveConstrained => live::constrained(hand, request, asked, shown).await,
+        Class::UploadStart => Box::pin(uploads::start(hand, request, asked, key(shown)?)).await,
+        Class::UploadPart => Box::pin(uploads::part(hand, request, asked, shown)).await,
+        Class::Live | Class::LiveMusic => live::answer(hand, request, asked, key(shown)?),
+        Class::LiveConstrained => live::constrained(hand, request, asked, shown),
     }
+}
+
+/// Clients that put a base URL with a slash before a path with one ask for `//ws/…`.
+fn one_slash(path: &str) -> &str {
+    let doubled = path.bytes().take_while(|byte| *byte == b'/').count().saturating_sub(1);
+    &path[doubled..]
 }
 
 /// The one key that a request shows.

@@ -41,7 +41,7 @@ use upstream::{Opened, Unopened};
 const MAX_MESSAGE: usize = 16 << 20;
 
 /// Opens a socket for a caller with a key.
-pub async fn answer(
+pub fn answer(
     hand: &Hand,
     request: Request<Incoming>,
     asked: Asked<'_>,
@@ -64,14 +64,14 @@ pub async fn answer(
 }
 
 /// Opens a socket for the bearer of an ephemeral token: one attempt, nothing of the pool's.
-pub async fn constrained(
+pub fn constrained(
     hand: &Hand,
     request: Request<Incoming>,
     asked: Asked<'_>,
     shown: Shown,
 ) -> Result<Reply, Problem> {
     let Shown::Ephemeral(token) = shown else {
-        return answer_own(hand, request, asked, shown).await;
+        return answer_own(hand, request, asked, shown);
     };
     let (reply, upgrade, outgoing) = open(request, &asked)?;
     let hand = hand.clone();
@@ -83,14 +83,14 @@ pub async fn constrained(
     Ok(reply)
 }
 
-async fn answer_own(
+fn answer_own(
     hand: &Hand,
     request: Request<Incoming>,
     mut asked: Asked<'_>,
     shown: Shown,
 ) -> Result<Reply, Problem> {
     asked.own = true;
-    answer(hand, request, asked, handle::key(shown)?).await
+    answer(hand, request, asked, handle::key(shown)?)
 }
 
 async fn tunnel(hand: &Hand, mut caller: Caller, mut outgoing: Outgoing, token: &EphemeralToken) {

@@ -47,9 +47,11 @@ pub async fn exchange(
     let wanted = download::wanted(&head.headers);
     let safe = matches!(head.method, Method::GET | Method::HEAD);
     let body = outgoing_body(hand, &head.headers, body, asked).await?;
+    let id = app.key_id(key);
+    let known = app.pool().knows(id);
     let call = Call {
-        bearer: Some(app.key_id(key)),
-        tombstone: Some(app.tombstone(key)),
+        bearer: Some(id),
+        tombstone: (!known).then(|| app.tombstone(key)),
         model: asked.route.model.as_deref(),
         family: asked.route.family,
         metered: Metered::NONE,
@@ -90,7 +92,8 @@ async fn outgoing_body(
     if http_body::Body::is_end_stream(&body) {
         return Ok(Body::Kept(Pieces::new(Vec::new())));
     }
-    let Some(base) = asked.caller.base.as_ref().filter(|_| may_name_us(headers)) else {
+    let base = asked.caller.base(&hand.app.settings).filter(|_| may_name_us(headers));
+    let Some(base) = base else {
         return Ok(Body::Once(Some(Sending::through(body))));
     };
     let text = collect(&mut body, MAPPED_BODY_MAX)
@@ -104,12 +107,12 @@ async fn outgoing_body(
 /// A read body that names our host means a file of the caller's: it is own, and Google's host is
 /// put back.
 pub fn translated(hand: &Hand, body: Body, scan: Scan, asked: &Asked<'_>) -> (Body, Scan) {
-    let (Body::Kept(Pieces::One(text)), Some(base)) = (&body, &asked.caller.base) else {
-        return (body, scan);
-    };
-    if text.len() > MAPPED_BODY_MAX {
+    // A file's path makes a call own on whatever host it stands, so plain bodies hold none.
+    let Body::Kept(Pieces::One(text)) = &body else { return (body, scan) };
+    if scan.own.is_none() || text.len() > MAPPED_BODY_MAX {
         return (body, scan);
     }
+    let Some(base) = asked.caller.base(&hand.app.settings) else { return (body, scan) };
     match uploads::body_for_google(text, &base.to_string(), &google(hand)) {
         Some(text) => {
             let own = Some(Own::State("a file on this host"));
@@ -127,7 +130,7 @@ fn may_name_us(headers: &http::HeaderMap) -> bool {
 
 /// Shows the URL of a generated video on our host, where clients follow it.
 async fn shown_here(hand: &Hand, mut answered: Answered, asked: &Asked<'_>) -> Answered {
-    let Some(base) = &asked.caller.base else { return answered };
+    let Some(base) = asked.caller.base(&hand.app.settings) else { return answered };
     let length = answered.parts.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let AnsweredBody::Upstream(upstream) = &mut answered.body else { return answered };

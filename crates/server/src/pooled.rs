@@ -32,7 +32,7 @@ pub async fn answer(
     let id = app.key_id(&key);
     let known = app.pool().knows(id);
     if asked.masked || (!known && is_longer_than(&request, UNPROVEN)) {
-        return own::answer(hand, request, asked, key).await;
+        return Box::pin(own::answer(hand, request, asked, key)).await;
     }
     let keep = if known { app.settings.limits.body } else { UNPROVEN };
     let (head, body) = request.into_parts();
@@ -46,13 +46,15 @@ pub async fn answer(
         Err(error) => return Err(problem::of_intake(&error)),
     };
     let (body, scan) = own::translated(hand, body, scan, &asked);
-    let asked_for = Prompt { id, scan, body, kept };
+    let asked_for = Prompt { id, known, scan, body, kept };
     call(hand, head, asked, key, asked_for).await
 }
 
 /// What was read of a call's body.
 struct Prompt {
     id: KeyId,
+    /// Whether the pool knows the key.
+    known: bool,
     scan: Scan,
     body: Body,
     /// Held until the answer's head is there.
@@ -67,7 +69,7 @@ async fn call(
     prompt: Prompt,
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
-    let Prompt { id, scan, body, kept } = prompt;
+    let Prompt { id, known, scan, body, kept } = prompt;
     let body = match app.settings.store_false {
         true => without_storing(body, &scan, &asked.route),
         false => body,
@@ -79,7 +81,7 @@ async fn call(
     }
     let call = Call {
         bearer: Some(id),
-        tombstone: Some(app.tombstone(&key)),
+        tombstone: (!known).then(|| app.tombstone(&key)),
         model,
         family: asked.route.family,
         metered: scan.metered,

@@ -37,7 +37,7 @@ pub async fn start(
     let dialect = asked.route.dialect;
     Ok(match own::exchange(hand, request, &asked, &key).await? {
         Ok(mut answered) => {
-            show_here(hand, &mut answered, asked.caller.base.as_ref());
+            show_here(hand, &mut answered, asked.caller.base(&hand.app.settings).as_ref());
             served::reply(answered, dialect, !asked.masked)
         }
         Err(refused) => served::refused(&refused, dialect),
@@ -67,7 +67,7 @@ pub async fn part(
         dialect: asked.route.dialect,
         body: Body::Once(Some(Sending::through(body))),
     };
-    pass(hand, &mut outgoing, asked.caller.base.as_ref()).await
+    pass(hand, &mut outgoing, asked.caller.base(&hand.app.settings).as_ref()).await
 }
 
 async fn pass(

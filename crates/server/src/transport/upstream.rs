@@ -127,7 +127,7 @@ impl<B: Outgoing> Upstream<B> {
             }
         }
         self.prepare(&mut request);
-        let link = self.fresh().await?;
+        let link = Box::pin(self.fresh()).await?;
         self.exchange(link, request).await.map_err(|tried| match tried {
             Tried::Unsent(_) => SendError::nothing_sent(Why::Reset("it closed at once".into())),
             Tried::Failed(error) => error,
