@@ -5,7 +5,7 @@
 //! that showed ten of them within a minute shows no more in that minute. A proven key anywhere in
 //! the block is served all the time: only unknown keys are looked up here.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     assoc::Assoc,
@@ -19,6 +19,9 @@ use crate::{
 pub(crate) struct Refused {
     keys: Assoc<Rejected>,
     blocks: Assoc<Block>,
+    /// Unproven keys under way, by block and key, and with how many requests. No larger than the
+    /// requests that are open.
+    under_way: BTreeMap<(u64, u64), u32>,
     seed: u64,
 }
 
@@ -37,7 +40,8 @@ struct Block {
 
 impl Refused {
     pub(crate) fn new(seed: u64) -> Self {
-        Refused { keys: Assoc::new(MAX_KEYS), blocks: Assoc::new(MAX_BLOCKS), seed }
+        let (keys, blocks) = (Assoc::new(MAX_KEYS), Assoc::new(MAX_BLOCKS));
+        Refused { keys, blocks, under_way: BTreeMap::new(), seed }
     }
 
     /// Lets an unproven key ask, or says why not. Whoever was let in must `settle`.
@@ -46,6 +50,11 @@ impl Refused {
             return Some(Refusal::KeyRefused { wait: key.until.since(now) });
         }
         let hash = self.block_hash(from);
+        // A program's first burst is one key, however many requests it is.
+        if let Some(requests) = self.under_way.get_mut(&(hash, seeded(self.seed, &id.0))) {
+            *requests += 1;
+            return None;
+        }
         let mut block = self.blocks.get(hash).unwrap_or_default();
         if now.since(block.began) >= WINDOW {
             block = Block { began: now, refused: 0, pending: block.pending };
@@ -58,12 +67,20 @@ impl Refused {
         }
         block.pending += 1;
         self.blocks.insert(hash, block);
+        self.under_way.insert((hash, self.key_hash(id)), 1);
         None
     }
 
     /// The request of an unproven key is over.
-    pub(crate) fn settle(&mut self, from: SourceBlock) {
+    pub(crate) fn settle(&mut self, id: KeyId, from: SourceBlock) {
         let hash = self.block_hash(from);
+        let place = (hash, self.key_hash(id));
+        let Some(requests) = self.under_way.get_mut(&place) else { return };
+        *requests -= 1;
+        if *requests > 0 {
+            return;
+        }
+        self.under_way.remove(&place);
         if let Some(block) = self.blocks.get_mut(hash) {
             block.pending = block.pending.saturating_sub(1);
         }
@@ -131,7 +148,7 @@ mod tests {
         let answer = refused.enter(key(number), HOME, now);
         if answer.is_none() {
             refused.refuse(key(number), HOME, now);
-            refused.settle(HOME);
+            refused.settle(key(number), HOME);
         }
         answer
     }
@@ -166,7 +183,10 @@ mod tests {
         let mut refused = Refused::new(1);
         let let_in = (0..100).filter(|n| refused.enter(key(*n), HOME, Mono(0)).is_none()).count();
         assert_eq!(let_in, PENDING_PER_BLOCK as usize);
-        refused.settle(HOME);
+        assert_eq!(refused.enter(key(0), HOME, Mono(0)), None, "the same key, once more");
+        refused.settle(key(0), HOME);
+        assert!(refused.enter(key(200), HOME, Mono(0)).is_some());
+        refused.settle(key(0), HOME);
         assert_eq!(refused.enter(key(200), HOME, Mono(0)), None);
     }
 }

@@ -82,7 +82,9 @@ impl<S: Clone> Pool<S> {
             self.keys.release(slot);
         }
         if x.pending {
-            self.refused.settle(x.source);
+            if let Some(id) = x.bearer {
+                self.refused.settle(id, x.source);
+            }
         }
         if let Some(lane) = x.lane {
             let lane = self.lanes.at_mut(lane);
