@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// The proxy that all ratios are to.
 const MEASURE: &str = "nginx";
+/// Cores that others may use before times are doubtful.
+const NOISE: f64 = 0.13;
 
 /// A line while it goes on.
 pub fn progress(round: usize, sample: &Sample) {
@@ -35,6 +37,10 @@ pub fn print(samples: &[Sample], candidates: &[Candidate], json: bool) -> Result
     }
     let failed: u64 = samples.iter().map(|sample| sample.load.failed).sum();
     println!("Answers that were not whole: {failed}");
+    let noise = samples.iter().map(|sample| sample.others).fold(0.0, f64::max);
+    if noise > NOISE {
+        println!("Others used up to {noise:.2} cores: read times with care, CPU per call less so");
+    }
     for kind in [Kind::Json, Kind::Burst, Kind::Steady, Kind::Paced, Kind::Chunks] {
         table(kind, samples, candidates);
     }
