@@ -4,26 +4,18 @@
 //! event where the framing has one, and its connection is aborted, never ended cleanly; and when
 //! the caller leaves, dropping this drops the upstream's connection with it.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use potluck_core::Ending;
 use potluck_gemini::stream::{self, Framing, Seen, Watch};
-use tokio::time::{Sleep, sleep};
 
 use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::sending::Sending;
 use crate::transport::{BodyError, UpstreamBody};
-
-/// The error event goes out before the connection is aborted. The transport flushes what it has
-/// when this body has nothing more to give for a moment; a reader on a slow link may still lose the
-/// event, but never the abort.
-const LAST_FLUSH: Duration = Duration::from_millis(20);
 
 /// A 2xx answer's body, watched.
 pub struct Passing {
@@ -39,8 +31,9 @@ enum State {
     Flowing,
     /// An error has begun within the stream: the rest of it is read, to be told as one event.
     Failing,
-    /// The event has been handed over; the abort follows.
-    Aborting(Pin<Box<Sleep>>),
+    /// The event has been handed over; the abort follows. The transport holds it back until the
+    /// event is out.
+    Aborting,
     Ended,
 }
 
@@ -129,7 +122,7 @@ impl Passing {
     fn tell(&mut self, event: Vec<u8>) -> Chunk {
         self.finish(Ending::Broken);
         self.lease.count_broken();
-        self.state = State::Aborting(Box::pin(sleep(LAST_FLUSH)));
+        self.state = State::Aborting;
         Some(Ok(event.into()))
     }
 
@@ -165,8 +158,7 @@ impl Body for Passing {
         let chunk = match &mut this.state {
             State::Flowing => ready!(this.poll_flowing(cx)),
             State::Failing => ready!(this.poll_failing(cx)),
-            State::Aborting(flushed) => {
-                ready!(flushed.as_mut().poll(cx));
+            State::Aborting => {
                 this.state = State::Ended;
                 Some(Err(BodyError::Cut("the stream failed".into())))
             }
