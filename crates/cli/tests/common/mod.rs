@@ -1,6 +1,12 @@
-//! Running the built command in a folder of its own, with an environment of its own.
+//! Running the built command in a folder of its own, with an environment of its own; [`serving`]
+//! keeps it at work in front of a simulator, [`raw`] is the client that looks at what it answers.
 
 #![allow(clippy::unwrap_used)]
+// Every test file brings all of this and uses some.
+#![allow(dead_code, unused_imports)]
+
+pub mod raw;
+pub mod serving;
 
 use std::process::Command;
 
