@@ -1,2 +1,48 @@
-//! Placeholder.
-fn main() {}
+//! The `potluck` command: settings in, one server out.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
+//! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
+//! | [`secrets`] | admin token and master key: found, or made once |
+//! | [`serve`], [`check`] | the verbs |
+//! | [`logs`], [`scrub`] | log lines, and the last look at each |
+//! | [`harden`], [`failure`] | what the process asks of the system; how it fails |
+
+mod check;
+mod config_file;
+mod failure;
+mod flags;
+mod harden;
+mod layers;
+mod logs;
+mod scrub;
+mod secrets;
+mod serve;
+mod settings;
+mod suggest;
+mod values;
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::layers::Env;
+
+fn main() -> ExitCode {
+    // Help, version and a command line that cannot be read end in here, with clap's own codes.
+    let matches = layers::command().get_matches();
+    let env = Env::of_process();
+    let done = match matches.subcommand() {
+        Some(("serve", matches)) => serve::serve(matches, &env),
+        Some(("check-config", matches)) => check::check(matches, &env, &mut io::stdout()),
+        _ => Err(Failure::setting("nothing to do; see potluck --help")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(&mut io::stderr());
+            failure.code()
+        }
+    }
+}
