@@ -156,8 +156,7 @@ fn no_key_is_refused_in_googles_words_and_nothing_goes_upstream() {
     let sim = sim(0);
     let potluck = Potluck::start(&sim);
     let bare = Ask::post(&format!("/v1beta/models/{MODEL}:generateContent")).json(&prompt("hi"));
-    let live =
-        "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+    let live = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
     for ask in [
         bare,
         Ask::get("/v1beta/models"),
@@ -437,9 +436,8 @@ fn many_first_calls_of_one_key_at_once_join_once() {
     let potluck = Potluck::start(&sim);
 
     let marks: Vec<String> = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..12)
-            .map(|_| scope.spawn(|| potluck.generate(&key(1), "hello")))
-            .collect();
+        let calls: Vec<_> =
+            (0..12).map(|_| scope.spawn(|| potluck.generate(&key(1), "hello"))).collect();
         let answers = calls.into_iter().map(|call| call.join().unwrap());
         answers.map(|answer| answer.header("x-potluck-key").unwrap().to_owned()).collect()
     });

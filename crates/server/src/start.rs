@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use potluck_core::{Config, KeyId, Pool, Tombstone, Usage, Wall};
@@ -100,7 +101,7 @@ impl Server {
             .enable_all()
             .build()
             .map_err(StartError::System)?;
-        let (pool, stored, seed) = runtime.block_on(hydrate(&*store, &vault))?;
+        let (pool, stored, seed) = runtime.block_on(hydrate(&*store, &vault, settings.limits.wait))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
         let keys = pool.key_count();
@@ -191,11 +192,12 @@ fn door(settings: &Settings) -> Result<Door, StartError> {
 async fn hydrate(
     store: &dyn Store,
     vault: &Vault,
+    max_wait: Duration,
 ) -> Result<(Pool<Lent>, HashMap<KeyId, Usage>, u64), StartError> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(io::Error::other(error)))?;
     let seed = u64::from_le_bytes(seed);
-    let mut pool = Pool::new(Config::default(), seed);
+    let mut pool = Pool::new(Config { max_wait, ..Config::default() }, seed);
     let clock = Clock::start();
     let day_end = potluck_core::next_midnight(clock::wall());
     let snapshot = store.load(rows::day_ending(day_end)).await?;

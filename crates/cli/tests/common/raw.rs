@@ -65,6 +65,11 @@ impl Ask {
         self
     }
 
+    /// Whether it has that query parameter.
+    pub fn has_query(&self, name: &str) -> bool {
+        self.target.contains(&format!("{name}="))
+    }
+
     /// With a body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Ask {
         self.body = Some(body.into());

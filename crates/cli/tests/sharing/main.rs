@@ -1,0 +1,26 @@
+//! What the pool does with keys that have joined: who serves a call, and what a failure leads to.
+//!
+//! - `spread`: even shares, conversations;
+//! - `failover`: what an answer of Google's means for the key and the call;
+//! - `resting`: cooldowns, and a pool that is exhausted;
+//! - `own`: what is never pooled; `money`: what is pooled by permission only.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod failover;
+mod money;
+mod own;
+mod resting;
+mod spread;
+
+use common::serving::key;
+use gemini_sim::Sim;
+
+/// How often each of the keys 1 to `keys` was shown to the simulator.
+fn shares(sim: &Sim, keys: usize) -> Vec<u64> {
+    let counters = sim.counters();
+    (1..=keys).map(|number| counters.by_key.get(&key(number)).copied().unwrap_or(0)).collect()
+}
