@@ -10,7 +10,8 @@
 //! - [`route`]: which method is meant, whether its kind may be pooled, and the path to ask Google;
 //! - [`query`] and [`headers`]: what else of the request may travel on;
 //! - [`body`]: whether the body is plain enough to be served with anybody's key;
-//! - [`uploads`]: the URLs that resumable uploads and downloads go through.
+//! - [`uploads`]: the URLs that resumable uploads and downloads go through;
+//! - [`live`]: the frames of a Live socket, which play the part of bodies.
 //!
 //! An answer:
 //!
@@ -25,6 +26,7 @@ pub mod credential;
 pub mod failure;
 pub mod headers;
 mod json;
+pub mod live;
 mod params;
 pub mod query;
 pub mod redact;
