@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod raw;
+pub mod scripted;
 pub mod serving;
 
 use std::process::Command;
