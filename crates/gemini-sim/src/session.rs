@@ -49,7 +49,7 @@ impl Kind {
         let method = service.strip_prefix("google.ai.generativelanguage.")?;
         let (version, method) = method.split_once('.')?;
         match (version, method.strip_prefix("GenerativeService.")?) {
-            ("v1beta" | "v1alpha", "BidiGenerateContent") => Some(Self::Live),
+            ("v1" | "v1beta" | "v1alpha", "BidiGenerateContent") => Some(Self::Live),
             ("v1alpha", "BidiGenerateContentConstrained") => Some(Self::Constrained),
             ("v1beta" | "v1alpha", "BidiGenerateMusic") => Some(Self::Music),
             _ => None,

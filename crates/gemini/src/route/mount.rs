@@ -98,12 +98,13 @@ fn after_version(rest: &str) -> Option<&str> {
     is_version(version).then_some(tail)
 }
 
-/// The gRPC-like method in a socket's path.
+/// The gRPC-like method in a socket's path. Google's SDKs of 2026 (3.x) open sockets at `v1`, older
+/// ones at `v1beta`.
 fn socket(rest: &str) -> Option<&str> {
     let name = rest.strip_prefix("google.ai.generativelanguage.")?;
     let (version, name) = name.split_once('.')?;
     let method = name.strip_prefix("GenerativeService.")?;
-    BETA.holds(Mount::version(version)?).then_some(method)
+    API.holds(Mount::version(version)?).then_some(method)
 }
 
 /// Whether `/v1/{rest}` is what a client of OpenAI's asks.

@@ -173,7 +173,7 @@ fn what_is_bound_to_a_project_is_own() {
         "PUT /upload/v1beta/unheard/of",
         "POST /download/v1beta/files/f:download",
         "GET /ws/something.else",
-        "GET /ws/google.ai.generativelanguage.v1.GenerativeService.BidiGenerateContent",
+        "GET /ws/google.ai.generativelanguage.v2.GenerativeService.BidiGenerateContent",
         "POST /ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
         "GET /$discovery/rest?version=v1beta",
     ] {
@@ -232,7 +232,7 @@ fn uploads_and_downloads_are_told_apart() {
 
 #[test]
 fn sockets_are_known_by_name() {
-    for version in ["v1beta", "v1alpha"] {
+    for version in ["v1", "v1beta", "v1alpha"] {
         for (name, class) in [
             ("BidiGenerateContent", Live),
             ("BidiGenerateContentConstrained", LiveConstrained),
