@@ -75,7 +75,10 @@ pub fn parse(path: &Path, text: &str) -> Result<ConfigFile, Vec<String>> {
     }
     faults.sort();
     faults.dedup_by_key(|(line, _)| *line);
-    Err(faults.into_iter().map(|(line, what)| format!("{}:{line}: {what}", path.display())).collect())
+    Err(faults
+        .into_iter()
+        .map(|(line, what)| format!("{}:{line}: {what}", path.display()))
+        .collect())
 }
 
 fn text_of(path: &Path) -> std::io::Result<String> {
@@ -88,7 +91,8 @@ fn text_of(path: &Path) -> std::io::Result<String> {
 }
 
 fn entry(known: &[Arg], key: &str, value: &DeValue<'_>) -> Result<Vec<String>, String> {
-    let arg = known.iter().find(|arg| flags::name(arg) == key).ok_or_else(|| unknown(known, key))?;
+    let arg =
+        known.iter().find(|arg| flags::name(arg) == key).ok_or_else(|| unknown(known, key))?;
     match value {
         DeValue::Table(_) => Err(format!("{key} is a setting, not a section")),
         DeValue::Array(items) if flags::repeats(arg) => {
@@ -188,7 +192,10 @@ mod tests {
     #[test]
     fn a_fault_names_file_line_and_key() {
         let table = [
-            ("listn = \"x\"", "potluck.toml:1: unknown setting \"listn\"; did you mean \"listen\"?"),
+            (
+                "listn = \"x\"",
+                "potluck.toml:1: unknown setting \"listn\"; did you mean \"listen\"?",
+            ),
             ("\ntls_cert = 'f'", "potluck.toml:2: unknown setting \"tls_cert\"; did you mean"),
             ("colour = 1", "potluck.toml:1: unknown setting \"colour\"; `potluck check-config"),
             ("listen = ['a']", "potluck.toml:1: listen takes one value, not a list"),

@@ -265,7 +265,10 @@ mod tests {
         };
 
         assert_eq!(seen(&[], &[]), "10.0.0.0/8 ::1/128");
-        assert_eq!(seen(&[], &[("POTLUCK_TRUSTED_PROXY", "1.0.0.0/8, 2.0.0.0/8")]), "1.0.0.0/8 2.0.0.0/8");
+        assert_eq!(
+            seen(&[], &[("POTLUCK_TRUSTED_PROXY", "1.0.0.0/8, 2.0.0.0/8")]),
+            "1.0.0.0/8 2.0.0.0/8"
+        );
         let line = ["--trusted-proxy", "3.0.0.0/8", "--trusted-proxy=4.0.0.0/8,5.0.0.0/8"];
         assert_eq!(seen(&line, &[]), "3.0.0.0/8 4.0.0.0/8 5.0.0.0/8");
     }

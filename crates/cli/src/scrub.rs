@@ -98,7 +98,10 @@ mod tests {
     fn whatever_looks_like_a_secret_is_cut_out() {
         let table = [
             (format!("key AIza{TAIL}"), "key AIza***"),
-            (format!("GET /v1beta/models?key=AIza{TAIL}&alt=sse"), "GET /v1beta/models?key=AIza***&alt=sse"),
+            (
+                format!("GET /v1beta/models?key=AIza{TAIL}&alt=sse"),
+                "GET /v1beta/models?key=AIza***&alt=sse",
+            ),
             (format!("\"AQ.Ab8_{TAIL}.x\" and AIza{TAIL}!"), "\"AQ.***\" and AIza***!"),
             (format!("key%3DAQ%2EAb8{TAIL}"), "key%3DAQ%2E***"),
             (format!("Authorization: Bearer {TAIL}"), "Authorization: Bearer ***"),

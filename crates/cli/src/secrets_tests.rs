@@ -18,10 +18,8 @@ fn both_are_made_once_for_their_owner_alone() {
     let first = find(&Env::default(), &data).unwrap();
     let second = find(&Env::default(), &data).unwrap();
 
-    let made = [
-        (Kind::AdminToken, data.join("admin-token")),
-        (Kind::MasterKey, data.join("master-key")),
-    ];
+    let made =
+        [(Kind::AdminToken, data.join("admin-token")), (Kind::MasterKey, data.join("master-key"))];
     assert_eq!(first.made, made);
     assert_eq!(first.doubts, Vec::<String>::new());
     assert!(second.made.is_empty());

@@ -53,7 +53,10 @@ pub fn doubts(settings: &Settings, env: &Env) -> Vec<String> {
         ));
     }
     if settings.upstream.scheme_str() == Some("http") && !is_local(settings.upstream.host()) {
-        doubts.push(format!("{} is asked without TLS: keys go there in the clear", settings.upstream));
+        doubts.push(format!(
+            "{} is asked without TLS: keys go there in the clear",
+            settings.upstream
+        ));
     }
     doubts
 }

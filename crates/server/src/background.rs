@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
 use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode};
 use potluck_core::{Alarm, Event, KeyId, Outcome, Slot, State, Usage};
 use potluck_gemini::{Dialect, failure};
 use potluck_store::{KeyState, StoreError, UsageTotal};

@@ -62,7 +62,8 @@ impl Caller {
 /// The last address in the list that none of our own proxies wrote for itself.
 fn forwarded_for(settings: &Settings, headers: &HeaderMap) -> Option<IpAddr> {
     let values = headers.get_all("x-forwarded-for").iter();
-    let list: Vec<&str> = values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
+    let list: Vec<&str> =
+        values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
     for entry in list.iter().rev() {
         let address: IpAddr = entry.trim().parse().ok()?;
         if !is_trusted(settings, address.to_canonical()) {

@@ -55,6 +55,8 @@ pub struct Answered {
 pub enum AnsweredBody {
     /// Google's, byte for byte.
     Upstream(UpstreamBody<Sending>),
+    /// As [`Self::Upstream`], behind what was read of it already.
+    Behind(Bytes, UpstreamBody<Sending>),
     /// Written anew: an error without anybody's key in it, or an answer with URLs of ours.
     Rewritten(Bytes),
 }

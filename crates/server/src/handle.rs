@@ -83,13 +83,17 @@ async fn dispatch(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Result
         return Box::pin(local::answer(hand, page, request, &caller)).await;
     }
     if headers::override_method(request.headers()) {
-        return Err((problem::refused("Another method than the request line's is not heeded."), Dialect::Native));
+        return Err((
+            problem::refused("Another method than the request line's is not heeded."),
+            Dialect::Native,
+        ));
     }
     let uri = request.uri().clone();
     let path = one_slash(uri.path());
     let bearer = credential::bears(request.headers());
     let route = route::route(request.method(), path, uri.query(), bearer)
         .map_err(|none| (no_route(none), Dialect::Native))?;
+    tracing::debug!(method = %request.method(), path = &*route.path, class = ?route.class, "asked");
     let dialect = route.dialect;
     forward(hand, request, route, caller).await.map_err(|problem| (problem, dialect))
 }
@@ -105,8 +109,13 @@ async fn forward(
     let shown = credential::shown(request.headers(), request.uri().query());
     let insists = request.headers().get(ROUTE).is_some_and(|value| value == "own");
     let shaped = headers::make_own(request.headers());
-    let asked =
-        Asked { own: query.own || shaped || insists, masked: query.own || shaped, route, query, caller };
+    let asked = Asked {
+        own: query.own || shaped || insists,
+        masked: query.own || shaped,
+        route,
+        query,
+        caller,
+    };
     // A future is as large as the largest it may await, and is moved more than once: those of the
     // rarer kinds are boxed, so that the usual call does not carry them.
     match asked.route.class {
@@ -133,7 +142,9 @@ pub fn key(shown: Shown) -> Result<ApiKey, Problem> {
         Shown::Key(key) => Ok(key),
         Shown::Nothing => Err(Problem::new(Reason::NoKey)),
         Shown::Conflict => Err(Problem::new(Reason::KeyConflict)),
-        Shown::NotAKey(why) => Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string()))),
+        Shown::NotAKey(why) => {
+            Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string())))
+        }
         Shown::Ephemeral(_) => {
             let why = credential::NotAKey::EphemeralToken;
             Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string())))

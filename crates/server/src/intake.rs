@@ -51,7 +51,8 @@ pub async fn read(
     mut reserved: Reservation,
     keep: usize,
 ) -> Result<Intake, IntakeError> {
-    let known = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    let known =
+        body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if let Some(length) = known {
         if length > keep {
             return Ok(Intake::Overflow(Sending::through(body)));

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use potluck_gemini::{ApiKey, Dialect};
 
 /// Where a key stands on native routes (`gemini-api.md` §2b: the header, and nothing else).

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use potluck_core::{After, Call, Outcome, Step, Whose, Way};
+use potluck_core::{After, Call, Outcome, Step, Way, Whose};
 use potluck_gemini::answer::Problem;
 use potluck_gemini::credential::{EphemeralToken, Shown};
 use potluck_gemini::live::{self, Setup};
@@ -31,8 +31,8 @@ use crate::handle::{self, Asked};
 use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing, target};
-use crate::sending::Pieces;
 use crate::problem;
+use crate::sending::Pieces;
 use crate::transport::{Answer, drain::Phase};
 use relay::{Caller, Closing};
 use upstream::{Opened, Unopened};
@@ -124,7 +124,8 @@ fn open(
     mut request: Request<Incoming>,
     asked: &Asked<'_>,
 ) -> Result<(Reply, OnUpgrade, Outgoing), Problem> {
-    let accept = accepted(request.headers()).ok_or_else(|| problem::refused("This path is a WebSocket: ask for an upgrade."))?;
+    let accept = accepted(request.headers())
+        .ok_or_else(|| problem::refused("This path is a WebSocket: ask for an upgrade."))?;
     let upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
     let outgoing = Outgoing {
@@ -185,14 +186,18 @@ impl Session {
         let (mut lease, mut step) = self.begin(&setup);
         let closing = loop {
             match step {
-                Step::Try(attempt) => match self.attempt(&mut lease, &attempt.whose, &first).await {
-                    Tried::Open(opened) => {
-                        let pooled = !lease.served_by_own();
-                        return opened.relay(caller, pooled.then_some(live::is_plain), lease).await;
+                Step::Try(attempt) => {
+                    match self.attempt(&mut lease, &attempt.whose, &first).await {
+                        Tried::Open(opened) => {
+                            let pooled = !lease.served_by_own();
+                            return opened
+                                .relay(caller, pooled.then_some(live::is_plain), lease)
+                                .await;
+                        }
+                        Tried::Close(closing) => break closing,
+                        Tried::Again => {}
                     }
-                    Tried::Close(closing) => break closing,
-                    Tried::Again => {}
-                },
+                }
                 Step::Wait { until } => {
                     tokio::time::sleep_until(self.hand.app.clock.instant(until)).await;
                 }

@@ -116,7 +116,8 @@ async fn change(
     mut text: Incoming,
 ) -> Result<Reply, Problem> {
     let bad = |why: &str| problem::refused(&problem::sentence(why));
-    let text = body::collect(&mut text, MAX_PATCH).await.map_err(|_| bad("the body is too large"))?;
+    let text =
+        body::collect(&mut text, MAX_PATCH).await.map_err(|_| bad("the body is too large"))?;
     let patch: Patch = serde_json::from_slice(&text).map_err(|error| bad(&error.to_string()))?;
     let patch = LimitsPatch {
         paused: patch.paused,

@@ -59,7 +59,12 @@ impl Metrics {
         let classes = self.answers.iter().zip(CLASSES).skip(1);
         let answers: Vec<_> = classes.map(|(n, class)| (class, n.load(Relaxed))).collect();
         counts(registry, "answers", "Answers by class of status", &answers);
-        count(registry, "broken_streams", "Streams told as broken", self.broken_streams.load(Relaxed));
+        count(
+            registry,
+            "broken_streams",
+            "Streams told as broken",
+            self.broken_streams.load(Relaxed),
+        );
         count(registry, "panics", "Requests that met a fault of ours", self.panics.load(Relaxed));
     }
 }
@@ -96,7 +101,12 @@ fn register_pool(registry: &mut Registry, pool: &PoolMetrics) {
 fn register_app(registry: &mut Registry, app: &App) {
     let connections = app.shutdown.open() as u64;
     gauge(registry, "connections_open", "Callers' connections", connections);
-    gauge(registry, "kept_bytes", "Bytes of bodies kept for a next attempt", app.kept.held() as u64);
+    gauge(
+        registry,
+        "kept_bytes",
+        "Bytes of bodies kept for a next attempt",
+        app.kept.held() as u64,
+    );
     let healthy = u64::from(app.store.healthy());
     gauge(registry, "store_healthy", "1 while the store can be trusted", healthy);
 }

@@ -142,7 +142,10 @@ mod tests {
     #[test]
     fn a_target_is_rebuilt_only_where_it_changed() {
         let asked: Uri = "/v1beta/models/m:generateContent?key=x&alt=sse".parse().unwrap();
-        assert_eq!(target(&asked, asked.path(), "alt=sse"), "/v1beta/models/m:generateContent?alt=sse");
+        assert_eq!(
+            target(&asked, asked.path(), "alt=sse"),
+            "/v1beta/models/m:generateContent?alt=sse"
+        );
         assert_eq!(target(&asked, "/v1/x", ""), "/v1/x");
     }
 }

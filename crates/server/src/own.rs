@@ -3,11 +3,14 @@
 //! Rule: bodies stream both ways without a copy. Two small exceptions translate URLs between
 //! Google's host and ours: bodies that name our host, and operations in which a video's URL stands.
 
+use std::pin::Pin;
+
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Method, Request};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use potluck_core::{Call, Way};
-use potluck_gemini::answer::Problem;
+use potluck_gemini::answer::{self, Problem};
 use potluck_gemini::body::{Metered, Own, Scan};
 use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
 use potluck_gemini::{ApiKey, Class};
@@ -18,6 +21,7 @@ use crate::handle::Asked;
 use crate::outgoing::{Body, Outgoing, target};
 use crate::sending::{Pieces, Sending};
 use crate::settings::PublicUrl;
+use crate::transport::UpstreamBody;
 use crate::transport::body::collect;
 use crate::{Reply, download, patience, problem, served};
 
@@ -76,7 +80,7 @@ pub async fn exchange(
     let Ok(answered) = answered else { return Ok(answered) };
     let answered = match asked.route.class {
         Class::Download => download::follow(hand, answered, &wanted).await?,
-        _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked).await,
+        _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked).await?,
         _ => answered,
     };
     Ok(Ok(answered))
@@ -108,12 +112,12 @@ async fn outgoing_body(
 /// put back.
 pub fn translated(hand: &Hand, body: Body, scan: Scan, asked: &Asked<'_>) -> (Body, Scan) {
     // A file's path makes a call own on whatever host it stands, so plain bodies hold none.
-    let Body::Kept(Pieces::One(text)) = &body else { return (body, scan) };
-    if scan.own.is_none() || text.len() > MAPPED_BODY_MAX {
+    let Body::Kept(pieces) = &body else { return (body, scan) };
+    if scan.own.is_none() || pieces.len() > MAPPED_BODY_MAX {
         return (body, scan);
     }
     let Some(base) = asked.caller.base(&hand.app.settings) else { return (body, scan) };
-    match uploads::body_for_google(text, &base.to_string(), &google(hand)) {
+    match uploads::body_for_google(&pieces.joined(), &base.to_string(), &google(hand)) {
         Some(text) => {
             let own = Some(Own::State("a file on this host"));
             (Body::Kept(Pieces::One(text.into())), Scan { own, ..scan })
@@ -123,24 +127,54 @@ pub fn translated(hand: &Hand, body: Body, scan: Scan, asked: &Asked<'_>) -> (Bo
 }
 
 fn may_name_us(headers: &http::HeaderMap) -> bool {
-    let json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let json = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     json && length.is_some_and(|length: usize| length <= MAPPED_BODY_MAX)
 }
 
-/// Shows the URL of a generated video on our host, where clients follow it.
-async fn shown_here(hand: &Hand, mut answered: Answered, asked: &Asked<'_>) -> Answered {
-    let Some(base) = asked.caller.base(&hand.app.settings) else { return answered };
+/// Shows the URL of a generated video on our host, where clients follow it. An answer that is too
+/// large to be looked into passes as it is.
+async fn shown_here(
+    hand: &Hand,
+    mut answered: Answered,
+    asked: &Asked<'_>,
+) -> Result<Answered, Problem> {
+    let Some(base) = asked.caller.base(&hand.app.settings) else { return Ok(answered) };
     let length = answered.parts.headers.get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let AnsweredBody::Upstream(upstream) = &mut answered.body else { return answered };
-    if length.is_none_or(|length| length > MAPPED_BODY_MAX) {
-        return answered;
+    if length.is_some_and(|length| length > MAPPED_BODY_MAX) {
+        return Ok(answered);
     }
-    let Ok(text) = collect(upstream, MAPPED_BODY_MAX).await else { return answered };
-    let mapped = uploads::operation_for_caller(&text, &google(hand), &base.to_string());
-    answered.body = AnsweredBody::Rewritten(mapped.map_or(text, Into::into));
-    answered
+    answered.body = match answered.body {
+        AnsweredBody::Upstream(mut upstream) => {
+            let (read, whole) =
+                start_of(&mut upstream).await.map_err(|_| Problem::new(answer::Reason::Broken))?;
+            if whole {
+                let mapped = uploads::operation_for_caller(&read, &google(hand), &base.to_string());
+                AnsweredBody::Rewritten(mapped.unwrap_or(read).into())
+            } else {
+                AnsweredBody::Behind(read.into(), upstream)
+            }
+        }
+        body => body,
+    };
+    Ok(answered)
+}
+
+/// Reads as much as is looked into, and a piece beyond; says whether that was all.
+async fn start_of(
+    upstream: &mut UpstreamBody<Sending>,
+) -> Result<(Vec<u8>, bool), crate::transport::BodyError> {
+    let mut read = Vec::new();
+    while read.len() <= MAPPED_BODY_MAX {
+        match std::future::poll_fn(|cx| Pin::new(&mut *upstream).poll_frame(cx)).await {
+            Some(frame) => read.extend_from_slice(&frame?.into_data().unwrap_or_default()),
+            None => return Ok((read, true)),
+        }
+    }
+    Ok((read, false))
 }
 
 /// Google's origin as it stands in URLs.

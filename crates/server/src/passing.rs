@@ -19,6 +19,8 @@ use crate::transport::{BodyError, UpstreamBody};
 
 /// A 2xx answer's body, watched.
 pub struct Passing {
+    /// What was read of it already; empty for nearly every answer.
+    before: Bytes,
     upstream: UpstreamBody<Sending>,
     watch: Watch,
     judged: bool,
@@ -50,10 +52,20 @@ impl Passing {
     ) -> Passing {
         let judged = matches!(framing, Framing::Native | Framing::Compat);
         let watch = Watch::new(framing);
-        Passing { upstream, watch, judged, state: State::Flowing, lease, used }
+        let (before, state) = (Bytes::new(), State::Flowing);
+        Passing { before, upstream, watch, judged, state, lease, used }
+    }
+
+    /// As it is, behind what was read of it already. For answers without a length.
+    pub fn behind(mut self, before: Bytes) -> Passing {
+        self.before = before;
+        self
     }
 
     fn poll_flowing(&mut self, cx: &mut Context<'_>) -> Poll<Chunk> {
+        if !self.before.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.before))));
+        }
         loop {
             let chunk = match ready!(Pin::new(&mut self.upstream).poll_frame(cx)) {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),

@@ -36,11 +36,17 @@ pub async fn answer(
     }
     let keep = if known { app.settings.limits.body } else { UNPROVEN };
     let (head, body) = request.into_parts();
-    let mut scanner =
-        Scanner::new(asked.route.dialect, asked.route.family, asked.route.model.as_deref(), app.seed);
+    let mut scanner = Scanner::new(
+        asked.route.dialect,
+        asked.route.family,
+        asked.route.model.as_deref(),
+        app.seed,
+    );
     let reserved = app.kept.reservation(asked.caller.address);
     let (body, scan, kept) = match intake::read(body, &mut scanner, reserved, keep).await {
-        Ok(Intake::Whole(pieces, reserved)) => (Body::Kept(pieces), scanner.finish(), Some(reserved)),
+        Ok(Intake::Whole(pieces, reserved)) => {
+            (Body::Kept(pieces), scanner.finish(), Some(reserved))
+        }
         Ok(Intake::Overflow(_)) if known => return Err(Problem::new(Reason::TooLarge)),
         Ok(Intake::Overflow(rest)) => (Body::Once(Some(rest)), unread(), None),
         Err(error) => return Err(problem::of_intake(&error)),

@@ -1,7 +1,7 @@
 //! The pool's words in the store's, and back.
 
-use potluck_core::{Cause, CooldownRecord, KeyId, KeyRecord, Limits, Scope, State, Usage, Wall};
 use potluck_core::Reason;
+use potluck_core::{Cause, CooldownRecord, KeyId, KeyRecord, Limits, Scope, State, Usage, Wall};
 use potluck_gemini::answer::{self, Problem};
 use potluck_store as store;
 

@@ -80,6 +80,14 @@ impl Pieces {
         self.as_slice().iter().map(Bytes::len).sum()
     }
 
+    /// All of it in one piece; a copy only where it came in several.
+    pub fn joined(&self) -> Bytes {
+        match self {
+            Pieces::One(piece) => piece.clone(),
+            Pieces::Many(pieces) => pieces.concat().into(),
+        }
+    }
+
     /// The pieces in order.
     pub fn as_slice(&self) -> &[Bytes] {
         match self {

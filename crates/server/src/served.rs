@@ -35,6 +35,11 @@ pub fn reply(answered: Answered, dialect: Dialect, judged: bool) -> Reply {
             let passing = Box::new(Passing::new(body, framing, lease, used));
             Response::from_parts(fresh(parts), Answer::Made(passing))
         }
+        AnsweredBody::Behind(read, body) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            let passing = Passing::new(body, Framing::Opaque, lease, used).behind(read);
+            Response::from_parts(fresh(parts), Answer::Made(Box::new(passing)))
+        }
     }
 }
 

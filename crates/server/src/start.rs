@@ -97,11 +97,10 @@ impl Server {
         let upstream = upstream(&settings)?;
         let door = door(&settings)?;
         let addr = door.listener.local_addr().map_err(StartError::System)?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(StartError::System)?;
-        let (pool, stored, seed) = runtime.block_on(hydrate(&*store, &vault, settings.limits.wait))?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(StartError::System)?;
+        let (pool, stored, seed) =
+            runtime.block_on(hydrate(&*store, &vault, settings.limits.wait))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
         let keys = pool.key_count();
@@ -156,10 +155,10 @@ impl Server {
 
 fn upstream(settings: &Settings) -> Result<Upstream<crate::sending::Sending>, StartError> {
     let extra_ca = match &settings.upstream_ca {
-        Some(path) => Some(std::fs::read(path).map_err(|error| StartError::UpstreamCa {
-            path: path.clone(),
-            error,
-        })?),
+        Some(path) => Some(
+            std::fs::read(path)
+                .map_err(|error| StartError::UpstreamCa { path: path.clone(), error })?,
+        ),
         None => None,
     };
     Ok(Upstream::new(UpstreamConfig {

@@ -112,9 +112,8 @@ fn show_urls(hand: &Hand, headers: &mut http::HeaderMap, base: Option<&PublicUrl
     let Some(base) = base else { return };
     let google = own::google(hand);
     for name in UPLOAD_URL_HEADERS {
-        let Some(upload) = headers
-            .get(name)
-            .and_then(|url| Upload::from_google(url.to_str().ok()?, &google))
+        let Some(upload) =
+            headers.get(name).and_then(|url| Upload::from_google(url.to_str().ok()?, &google))
         else {
             continue;
         };

@@ -104,7 +104,8 @@ pub async fn run(caller: Caller, google: Google, plain: Option<Plain>) {
     let _ = timeout(GOODBYE, to_caller.close()).await;
 }
 
-const FOREIGN: &str = "POOL_NEEDS_OWN_KEY: this socket is pooled; open it with x-potluck-route: own";
+const FOREIGN: &str =
+    "POOL_NEEDS_OWN_KEY: this socket is pooled; open it with x-potluck-route: own";
 const CUT: &str = "POOL_NO_ANSWER: the upstream closed the socket without a word";
 
 /// Why a socket ends.

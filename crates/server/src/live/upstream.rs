@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::relay::{self, Caller, Plain};
 use super::config;
+use super::relay::{self, Caller, Plain};
 use crate::app::Hand;
 use crate::lease::Lease;
 use crate::outgoing::{Credential, Outgoing};
@@ -88,7 +88,11 @@ async fn handshake(
 }
 
 /// The handshake as tungstenite wants it: an absolute URL and all headers of RFC 6455 §4.1.
-fn request(hand: &Hand, outgoing: &mut Outgoing, credential: &Credential<'_>) -> Option<Request<()>> {
+fn request(
+    hand: &Hand,
+    outgoing: &mut Outgoing,
+    credential: &Credential<'_>,
+) -> Option<Request<()>> {
     let (mut head, _) = outgoing.request(credential)?.into_parts();
     let authority = hand.upstream.host().to_str().ok()?.to_owned();
     head.uri = Uri::builder()

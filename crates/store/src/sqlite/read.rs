@@ -66,12 +66,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<KeyState> {
 }
 
 fn cooldown(row: &Row<'_>) -> rusqlite::Result<Cooldown> {
-    Ok(Cooldown {
-        key: row.get(0)?,
-        scope: row.get(1)?,
-        until: row.get(2)?,
-        why: row.get(3)?,
-    })
+    Ok(Cooldown { key: row.get(0)?, scope: row.get(1)?, until: row.get(2)?, why: row.get(3)? })
 }
 
 fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
