@@ -72,8 +72,12 @@ fn the_file_here_is_read_without_being_named() {
 fn a_named_file_must_exist() {
     let here = folder();
     let named: [fn(&mut std::process::Command); 2] = [
-        |command| drop(command.args(["--config", "none.toml"])),
-        |command| drop(command.env("POTLUCK_CONFIG", "none.toml")),
+        |command| {
+            command.args(["--config", "none.toml"]);
+        },
+        |command| {
+            command.env("POTLUCK_CONFIG", "none.toml");
+        },
     ];
     for name in named {
         let mut command = potluck(&here);

@@ -53,7 +53,7 @@ impl Caller {
     /// The block by which refused keys are limited.
     pub fn block(&self) -> SourceBlock {
         SourceBlock(match self.address {
-            IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped().to_bits()),
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
             IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
         })
     }

@@ -1,7 +1,7 @@
 //! Running the built command in a folder of its own, with an environment of its own; [`serving`]
 //! keeps it at work in front of a simulator, [`raw`] is the client that looks at what it answers.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 // Every test file brings all of this and uses some.
 #![allow(dead_code, unused_imports)]
 

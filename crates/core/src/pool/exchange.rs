@@ -81,10 +81,10 @@ impl<S: Clone> Pool<S> {
         if let Some(Running::Slot(slot)) = x.running.take() {
             self.keys.release(slot);
         }
-        if x.pending {
-            if let Some(id) = x.bearer {
-                self.refused.settle(id, x.source);
-            }
+        if x.pending
+            && let Some(id) = x.bearer
+        {
+            self.refused.settle(id, x.source);
         }
         if let Some(lane) = x.lane {
             let lane = self.lanes.at_mut(lane);

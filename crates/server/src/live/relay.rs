@@ -157,14 +157,11 @@ where
     G: AsyncRead + AsyncWrite + Unpin,
 {
     while let Some(Ok(message)) = from.next().await {
-        match message {
-            Message::Close(frame) => return End::Closed(frame),
-            message if is_data(&message) => {
-                if to.send(message).await.is_err() {
-                    return End::Left(None);
-                }
-            }
-            _ => {}
+        if let Message::Close(frame) = message {
+            return End::Closed(frame);
+        }
+        if is_data(&message) && to.send(message).await.is_err() {
+            return End::Left(None);
         }
     }
     End::Cut

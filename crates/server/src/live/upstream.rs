@@ -38,7 +38,7 @@ pub struct Opened {
 /// Why there is none.
 pub enum Unopened {
     /// Google refused; the code and reason it closed with, if it came so far.
-    Failed(Failure, Option<CloseFrame>),
+    Failed(Box<Failure>, Option<CloseFrame>),
     /// No word at all.
     NoAnswer,
 }
@@ -81,7 +81,8 @@ async fn handshake(
             let kind = response.headers().get(http::header::CONTENT_TYPE);
             let body = response.body().as_deref().unwrap_or_default();
             let status = response.status().as_u16();
-            Err(Unopened::Failed(failure::read(status, kind.map(|v| v.as_bytes()), body), None))
+            let failure = failure::read(status, kind.map(|v| v.as_bytes()), body);
+            Err(Unopened::Failed(Box::new(failure), None))
         }
         Err(_) => Err(Unopened::NoAnswer),
     }
@@ -117,10 +118,11 @@ pub async fn set_up(mut google: Google, setup: Message) -> Result<Opened, Unopen
         Some(Message::Close(frame)) => {
             let frame = frame.ok_or(Unopened::NoAnswer)?;
             let failure = failure::read_close(frame.code.into(), frame.reason.as_str());
-            Err(Unopened::Failed(failure, Some(frame)))
+            Err(Unopened::Failed(Box::new(failure), Some(frame)))
         }
         Some(first) if live::is_error(relay::text(&first)) => {
-            Err(Unopened::Failed(failure::read(0, None, relay::text(&first)), None))
+            let failure = failure::read(0, None, relay::text(&first));
+            Err(Unopened::Failed(Box::new(failure), None))
         }
         Some(first) => Ok(Opened { google, first }),
         None => Err(Unopened::NoAnswer),
