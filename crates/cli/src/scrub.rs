@@ -100,7 +100,7 @@ mod tests {
             (format!("key AIza{TAIL}"), "key AIza***"),
             (
                 format!("GET /v1beta/models?key=AIza{TAIL}&alt=sse"),
-                "GET /v1beta/models?key=AIza***&alt=sse",
+                "GET /v1beta/models?key=***&alt=sse",
             ),
             (format!("\"AQ.Ab8_{TAIL}.x\" and AIza{TAIL}!"), "\"AQ.***\" and AIza***!"),
             (format!("key%3DAQ%2EAb8{TAIL}"), "key%3DAQ%2E***"),

@@ -4,7 +4,7 @@
 //! quoted field, and one caller must never be able to hurt a key. So what decides is what only
 //! Google writes: `ErrorInfo.reason` (domain googleapis.com), a quota's id, an Interactions error
 //! code, or, where Google sends nothing else, the whole message with the status that belongs to it
-//! (see [`marks`]). Marks are looked at in that order, the bare status last; an unknown 400 or 403
+//! (see `marks`). Marks are looked at in that order, the bare status last; an unknown 400 or 403
 //! says nothing about a key.
 
 mod marks;
