@@ -85,14 +85,14 @@ async fn dispatch(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Result
     if headers::override_method(request.headers()) {
         return Err((
             problem::refused("Another method than the request line's is not heeded."),
-            Dialect::Native,
+            spoken_at(request.uri().path()),
         ));
     }
     let uri = request.uri().clone();
     let path = one_slash(uri.path());
     let bearer = credential::bears(request.headers());
     let route = route::route(request.method(), path, uri.query(), bearer)
-        .map_err(|none| (no_route(none), Dialect::Native))?;
+        .map_err(|none| (no_route(none), spoken_at(path)))?;
     tracing::debug!(method = %request.method(), path = &*route.path, class = ?route.class, "asked");
     let dialect = route.dialect;
     forward(hand, request, route, caller).await.map_err(|problem| (problem, dialect))
@@ -128,6 +128,12 @@ async fn forward(
         Class::Live | Class::LiveMusic => live::answer(hand, request, asked, key(shown)?),
         Class::LiveConstrained => live::constrained(hand, request, asked, shown),
     }
+}
+
+/// The dialect of whoever asks for a path that leads nowhere.
+fn spoken_at(path: &str) -> Dialect {
+    let compat = path.split('/').any(|segment| segment == "openai");
+    if compat { Dialect::Compat } else { Dialect::Native }
 }
 
 /// Clients that put a base URL with a slash before a path with one ask for `//ws/…`.
