@@ -34,7 +34,7 @@ use crate::outgoing::{Body, Credential, Outgoing, target};
 use crate::problem;
 use crate::sending::Pieces;
 use crate::transport::{Answer, drain::Phase};
-use relay::{Caller, Closing};
+use relay::{Between, Caller, Closing, Plain};
 use upstream::{Opened, Unopened};
 
 /// The largest frame and message: a minute of raw audio, or a few large images.
@@ -100,8 +100,17 @@ async fn tunnel(hand: &Hand, mut caller: Caller, mut outgoing: Outgoing, token: 
         let Ok(target) = text.parse() else { return };
         outgoing.target = target;
     }
-    match upstream::open(hand, &mut outgoing, &Credential::Ephemeral(token)).await {
-        Ok(google) => relay::run(caller, google, None).await,
+    let mut early = None;
+    let credential = Credential::Ephemeral(token);
+    let google = tokio::select! {
+        google = upstream::open(hand, &mut outgoing, &credential) => google,
+        () = caller.leaves(&mut early) => return,
+    };
+    match google {
+        Ok(google) => {
+            let between = Between { plain: None, early, keys: &[] };
+            relay::run(caller, google, between, |_| ()).await;
+        }
         Err(why) => caller.close(&Closing::of_unopened(&why, &[])).await,
     }
 }
@@ -182,30 +191,41 @@ struct Session {
 impl Session {
     async fn run(mut self, mut caller: Caller) {
         let Some(first) = caller.first().await else { return };
-        let setup = Setup::read(relay::text(&first));
+        let mut early = None;
+        let found = tokio::select! {
+            found = self.find(&first) => found,
+            () = caller.leaves(&mut early) => return,
+        };
+        match found {
+            Found::Open { opened, used, lease } => {
+                let plain = (!lease.served_by_own()).then_some(live::is_plain as Plain);
+                let used = used.key();
+                let keys: Vec<&ApiKey> = used.iter().chain([&self.key]).collect();
+                let between = Between { plain, early, keys: &keys };
+                opened.relay(caller, between, lease).await;
+            }
+            Found::Nothing(closing) => caller.close(&closing).await,
+        }
+    }
+
+    /// Tries keys until Google accepts the setup, or there is nothing left to try.
+    async fn find(&mut self, first: &Message) -> Found {
+        let setup = Setup::read(relay::text(first));
         let (mut lease, mut step) = self.begin(&setup);
-        let closing = loop {
+        loop {
             match step {
-                Step::Try(attempt) => {
-                    match self.attempt(&mut lease, &attempt.whose, &first).await {
-                        Tried::Open(opened) => {
-                            let pooled = !lease.served_by_own();
-                            return opened
-                                .relay(caller, pooled.then_some(live::is_plain), lease)
-                                .await;
-                        }
-                        Tried::Close(closing) => break closing,
-                        Tried::Again => {}
-                    }
-                }
+                Step::Try(attempt) => match self.attempt(&mut lease, &attempt.whose, first).await {
+                    Tried::Open(opened, used) => return Found::Open { opened, used, lease },
+                    Tried::Close(closing) => return Found::Nothing(closing),
+                    Tried::Again => {}
+                },
                 Step::Wait { until } => {
                     tokio::time::sleep_until(self.hand.app.clock.instant(until)).await;
                 }
-                Step::Refuse(refusal) => break Closing::of_refusal(refusal),
+                Step::Refuse(refusal) => return Found::Nothing(Closing::of_refusal(refusal)),
             }
             step = lease.next();
-        };
-        caller.close(&closing).await;
+        }
     }
 
     fn begin(&self, setup: &Setup) -> (Lease, Step<Lent>) {
@@ -243,7 +263,7 @@ impl Session {
         let why = match answered {
             Ok(opened) => {
                 lease.report(Outcome::Served);
-                return Tried::Open(Box::new(opened));
+                return Tried::Open(Box::new(opened), lent);
             }
             Err(why) => why,
         };
@@ -261,8 +281,14 @@ impl Session {
     }
 }
 
+/// What came of looking for a key.
+enum Found {
+    Open { opened: Box<Opened>, used: Lent, lease: Lease },
+    Nothing(Closing),
+}
+
 enum Tried {
-    Open(Box<Opened>),
+    Open(Box<Opened>, Lent),
     Again,
     Close(Closing),
 }

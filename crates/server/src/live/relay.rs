@@ -50,6 +50,23 @@ impl Caller {
         timeout(FIRST_FRAME, wait).await.ok().flatten()
     }
 
+    /// Ends when the caller leaves. A frame that comes before Google is there waits in `early`,
+    /// and behind it nothing is read.
+    pub async fn leaves(&mut self, early: &mut Option<Message>) {
+        while early.is_none() {
+            match self.0.next().await {
+                Some(Ok(message)) if is_data(&message) => *early = Some(message),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => {
+                    // The answering close frame is queued; whoever is gone need not get it.
+                    let _ = timeout(GOODBYE, self.0.flush()).await;
+                    return;
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Says goodbye.
     pub async fn close(&mut self, closing: &Closing) {
         // Whoever does not listen any more need not be told.
@@ -84,18 +101,38 @@ impl Closing {
     }
 }
 
-/// Passes frames until either side is done, and tells the other one.
-pub async fn run(caller: Caller, google: Google, plain: Option<Plain>) {
+/// What stands between the two ends.
+pub struct Between<'k> {
+    /// Decides whether a caller's frame may pass; none on a socket of the caller's own.
+    pub plain: Option<Plain>,
+    /// A frame of the caller's that came before Google was there.
+    pub early: Option<Message>,
+    /// Keys that no reason may name.
+    pub keys: &'k [&'k ApiKey],
+}
+
+/// Passes frames until either side is done, and tells the other one. `closed` hears what Google
+/// closes with.
+pub async fn run(
+    caller: Caller,
+    google: Google,
+    between: Between<'_>,
+    closed: impl FnOnce(&CloseFrame),
+) {
+    let Between { plain, early, keys } = between;
     let (mut to_caller, mut from_caller) = caller.0.split();
     let (mut to_google, mut from_google) = google.split();
     let end = tokio::select! {
-        end = up(&mut from_caller, &mut to_google, plain) => end,
+        end = up(early, &mut from_caller, &mut to_google, plain) => end,
         end = down(&mut from_google, &mut to_caller) => end,
     };
+    if let End::Closed(Some(frame)) = &end {
+        closed(frame);
+    }
     let (for_caller, for_google) = match end {
         End::Left(frame) => (None, frame),
         End::Foreign => (Some(Closing::new(CloseCode::Policy, FOREIGN).0), None),
-        End::Closed(frame) => (frame.map(|frame| redacted(frame, &[]).0), None),
+        End::Closed(frame) => (frame.map(|frame| redacted(frame, keys).0), None),
         End::Cut => (Some(Closing::new(CloseCode::Error, CUT).0), None),
     };
     // Whoever does not listen any more need not be told.
@@ -122,6 +159,7 @@ enum End {
 
 /// From the caller to Google.
 async fn up<C, G>(
+    mut early: Option<Message>,
     from: &mut SplitStream<WebSocketStream<C>>,
     to: &mut SplitSink<WebSocketStream<G>, Message>,
     plain: Option<Plain>,
@@ -130,7 +168,14 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     G: AsyncRead + AsyncWrite + Unpin,
 {
-    while let Some(Ok(message)) = from.next().await {
+    loop {
+        let message = match early.take() {
+            Some(message) => message,
+            None => match from.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(_)) | None => return End::Left(None),
+            },
+        };
         if let Message::Close(frame) = message {
             return End::Left(frame);
         }
@@ -144,7 +189,6 @@ where
             return End::Cut;
         }
     }
-    End::Left(None)
 }
 
 /// From Google to the caller.

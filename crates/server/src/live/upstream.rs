@@ -13,10 +13,11 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::config;
-use super::relay::{self, Caller, Plain};
+use super::relay::{self, Between, Caller};
 use crate::app::Hand;
 use crate::lease::Lease;
 use crate::outgoing::{Credential, Outgoing};
@@ -44,12 +45,19 @@ pub enum Unopened {
 }
 
 impl Opened {
-    /// Hands Google's first word over, and everything after it both ways.
-    pub async fn relay(self, mut caller: Caller, plain: Option<Plain>, lease: Lease) {
-        if caller.0.send(self.first).await.is_ok() {
-            relay::run(caller, self.google, plain).await;
+    /// Hands Google's first word over, and everything after it both ways. What Google closes it
+    /// with has its effect on the key, as an error in any other answer has.
+    pub async fn relay(self, mut caller: Caller, between: Between<'_>, mut lease: Lease) {
+        if caller.0.send(self.first).await.is_err() {
+            return;
         }
-        drop(lease);
+        let closed = |frame: &CloseFrame| {
+            if !matches!(frame.code, CloseCode::Normal | CloseCode::Away) {
+                let reason = frame.reason.as_str();
+                lease.interrupted(&failure::read_close(frame.code.into(), reason));
+            }
+        };
+        relay::run(caller, self.google, between, closed).await;
     }
 }
 
