@@ -202,7 +202,7 @@ impl Session {
                 let used = used.key();
                 let keys: Vec<&ApiKey> = used.iter().chain([&self.key]).collect();
                 let between = Between { plain, early, keys: &keys };
-                opened.relay(caller, between, lease).await;
+                opened.relay(caller, between, *lease).await;
             }
             Found::Nothing(closing) => caller.close(&closing).await,
         }
@@ -215,7 +215,9 @@ impl Session {
         loop {
             match step {
                 Step::Try(attempt) => match self.attempt(&mut lease, &attempt.whose, first).await {
-                    Tried::Open(opened, used) => return Found::Open { opened, used, lease },
+                    Tried::Open(opened, used) => {
+                        return Found::Open { opened, used, lease: lease.into() };
+                    }
                     Tried::Close(closing) => return Found::Nothing(closing),
                     Tried::Again => {}
                 },
@@ -283,7 +285,7 @@ impl Session {
 
 /// What came of looking for a key.
 enum Found {
-    Open { opened: Box<Opened>, used: Lent, lease: Lease },
+    Open { opened: Box<Opened>, used: Lent, lease: Box<Lease> },
     Nothing(Closing),
 }
 
