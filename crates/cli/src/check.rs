@@ -42,7 +42,7 @@ fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
     match out.write_all(&text).and_then(|()| out.flush()) {
         // Whoever piped us into `head` has seen enough.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Run(format!("cannot print: {error}")))
+            Err(Failure::Run(format!("Cannot print: {error}.")))
         }
         _ => Ok(()),
     }

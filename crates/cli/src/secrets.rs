@@ -198,7 +198,7 @@ fn judge(kind: Kind, text: &str) -> Result<(), String> {
 fn prepare(data: &Path) -> Result<Vec<String>, String> {
     let cannot = |error: std::io::Error| {
         format!(
-            "cannot write in the data folder {}: {error}; choose another with --data",
+            "Cannot write in the data folder {}: {error}. Choose another with --data.",
             data.display()
         )
     };
@@ -220,18 +220,19 @@ fn make(kind: Kind, data: &Path) -> Result<(Zeroizing<String>, PathBuf), String>
         Ok(()) => Ok((text, path)),
         // Another start was quicker; its secret is the one in force.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let text = read_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let text =
+                read_file(&path).map_err(|e| format!("Cannot read {}: {e}.", path.display()))?;
             Ok((Zeroizing::new(text.trim().to_owned()), path))
         }
-        Err(error) => Err(format!("cannot write {}: {error}", path.display())),
+        Err(error) => Err(format!("Cannot write {}: {error}.", path.display())),
     }
 }
 
 fn refuse_beside_database(data: &Path, key: &Path) -> Result<(), String> {
     let Some(database) = database(data) else { return Ok(()) };
     Err(format!(
-        "{} holds keys sealed under a master key, but {} is missing; put the file back or set \
-         POTLUCK_MASTER_KEY_FILE, since a new master key would open none of them",
+        "{} holds keys sealed under a master key, but {} is missing. Put the file back or set \
+         POTLUCK_MASTER_KEY_FILE: a new master key would open none of them.",
         database.display(),
         key.display()
     ))
@@ -253,7 +254,8 @@ fn fresh(kind: Kind) -> Result<Zeroizing<String>, String> {
         Kind::MasterKey => MasterKey::generate().map(|key| key.text()).map_err(|e| e.to_string()),
         Kind::AdminToken => {
             let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
-            getrandom::fill(bytes.as_mut_slice()).map_err(|e| format!("no random bytes: {e}"))?;
+            getrandom::fill(bytes.as_mut_slice())
+                .map_err(|e| format!("The system gives no random bytes: {e}."))?;
             let mut text = Zeroizing::new(String::with_capacity(128));
             text.push_str(TOKEN_PREFIX);
             for byte in bytes.iter() {

@@ -104,7 +104,7 @@ fn a_folder_that_cannot_be_made_is_one_sentence() {
 
     let Failure::Run(sentence) = failure(&[], &file.join("data")) else { panic!() };
 
-    assert!(sentence.starts_with("cannot write in the data folder "), "{sentence}");
+    assert!(sentence.starts_with("Cannot write in the data folder "), "{sentence}");
 }
 
 #[test]

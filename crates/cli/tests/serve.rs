@@ -5,10 +5,11 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
 use common::{Ended, folder, potluck, run};
 use tempfile::TempDir;
@@ -22,8 +23,13 @@ struct Running {
 
 impl Running {
     fn start(here: &TempDir) -> Running {
+        Running::start_before(here, "127.0.0.1:9")
+    }
+
+    fn start_before(here: &TempDir, upstream: &str) -> Running {
         let mut command = potluck(here);
-        command.args(["serve", "--listen=127.0.0.1:0", "--upstream=http://127.0.0.1:9"]);
+        command.args(["serve", "--listen=127.0.0.1:0", "--drain-timeout=1m"]);
+        command.arg(format!("--upstream=http://{upstream}"));
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut running = Running { child, log, said: String::new() };
@@ -31,6 +37,12 @@ impl Running {
             assert_ne!(running.log.read_line(&mut running.said).unwrap(), 0, "{}", running.said);
         }
         running
+    }
+
+    /// Where it said it listens.
+    fn address(&self) -> String {
+        let (_, rest) = self.said.split_once("listening on ").unwrap();
+        rest.split(',').next().unwrap().to_owned()
     }
 
     fn signal(&self, name: &str) {
@@ -126,7 +138,32 @@ fn a_data_folder_that_cannot_be_written_is_one_sentence() {
 
     let sentence = refused(potluck(&here).args(["serve", "--data=file/data"]));
 
-    assert!(sentence.contains("cannot write in the data folder file/data"), "{sentence}");
+    assert!(sentence.contains("Cannot write in the data folder file/data"), "{sentence}");
+}
+
+#[test]
+fn the_first_signal_lets_calls_finish_and_the_second_cuts_them() {
+    // A socket that takes connections and never answers: the call hangs as long as it may.
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = folder();
+    let mut running = Running::start_before(&here, &upstream.local_addr().unwrap().to_string());
+    let address = running.address();
+    let mut caller = TcpStream::connect(&address).unwrap();
+    let key = "AIza".to_owned() + &"x".repeat(35);
+    write!(
+        caller,
+        "GET /v1beta/models HTTP/1.1\r\nHost: {address}\r\nx-goog-api-key: {key}\r\n\r\n"
+    )
+    .unwrap();
+    let _asked = upstream.accept().unwrap();
+
+    running.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    let after_first = running.child.try_wait().unwrap();
+    running.signal("-TERM");
+
+    assert_eq!(after_first, None, "the first signal did not wait for the call");
+    assert_eq!(running.end(), Some(0));
 }
 
 /// Stops a server after its first start, so that there is a database.
