@@ -154,7 +154,12 @@ impl Conn {
 
     /// Reads an answer to its end.
     pub fn answer(&mut self) -> Answer {
-        let mut answer = self.head().expect("an answer");
+        self.answered().expect("an answer")
+    }
+
+    /// Reads an answer to its end. `None` when the connection ended before its head.
+    pub fn answered(&mut self) -> Option<Answer> {
+        let mut answer = self.head()?;
         match framing(&answer) {
             Framing::Nothing => answer.whole = true,
             Framing::Length(length) => {
@@ -179,7 +184,7 @@ impl Conn {
             }
         }
         answer.body = answer.chunks.concat();
-        answer
+        Some(answer)
     }
 
     /// Reads the next head; informational ones are passed over. `None` when the connection ended.

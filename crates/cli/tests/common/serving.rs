@@ -57,8 +57,11 @@ impl Potluck {
     /// A proxy in a folder that is there already.
     pub fn inside(here: TempDir, upstream: &str, args: &[&str]) -> Potluck {
         let upstream = format!("--upstream={upstream}");
-        let fixed = ["serve", "--listen=127.0.0.1:0", "--log-format=text", &upstream];
-        let args: Vec<String> = fixed.iter().chain(args).map(ToString::to_string).collect();
+        let fixed = ["serve", "--listen=127.0.0.1:0", &upstream];
+        let formatted = args.iter().any(|arg| arg.starts_with("--log-format"));
+        let text = (!formatted).then_some("--log-format=text");
+        let args = fixed.iter().copied().chain(text).chain(args.iter().copied());
+        let args: Vec<String> = args.map(ToString::to_string).collect();
         let (child, reader, said, addr) = launch(potluck(&here).args(&args));
         Potluck { child, reader: Some(reader), said, args, here, addr }
     }
@@ -128,6 +131,11 @@ impl Potluck {
     pub fn restart(&mut self) {
         self.signal("-TERM");
         assert_eq!(self.end(), Some(0), "{}", self.log());
+        self.start_again();
+    }
+
+    /// Starts it again, on the same data.
+    pub fn start_again(&mut self) {
         let (child, reader, said, addr) = launch(potluck(&self.here).args(&self.args));
         (self.child, self.reader, self.said, self.addr) = (child, Some(reader), said, addr);
     }
