@@ -26,6 +26,9 @@ use late::Late;
 /// Longest undecided beginning that is held. Google writes 15 bytes; more is no form of its errors.
 const HELD_MAX: usize = 256;
 
+/// Bytes of text that make a token, the usual rule for western languages.
+const BYTES_PER_TOKEN: u64 = 4;
+
 const DATA: &[u8] = b"data:";
 const DONE: &[u8] = b"[DONE]";
 
@@ -373,6 +376,11 @@ impl Watch {
     /// What was used, as far as it was told.
     pub fn usage(&self) -> Usage {
         self.event.usage()
+    }
+
+    /// Tokens written, estimated by the words that passed: for answers that do not tell.
+    pub fn estimate(&self) -> u64 {
+        self.event.text_bytes() / BYTES_PER_TOKEN
     }
 }
 

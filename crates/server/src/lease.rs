@@ -20,6 +20,7 @@ pub struct Lease {
     /// What follows an answer that is to be dropped, asked for under the lock of its report.
     following: Option<Step<Lent>>,
     end: End,
+    prompt_tokens: u32,
 }
 
 impl Lease {
@@ -30,8 +31,9 @@ impl Lease {
         let mut exchange = pool.begin(call, now);
         let step = pool.next(&mut exchange, now);
         drop(pool);
-        let exchange = Some(exchange);
-        (Lease { app: app.clone(), exchange, following: None, end: End::LEFT }, step)
+        let (exchange, app) = (Some(exchange), app.clone());
+        let prompt_tokens = call.prompt_tokens;
+        (Lease { app, exchange, following: None, end: End::LEFT, prompt_tokens }, step)
     }
 
     /// The next step.
@@ -78,6 +80,11 @@ impl Lease {
     /// What is to be told of the exchange's end when the lease is dropped.
     pub fn set_end(&mut self, tokens: u64, ending: Ending) {
         self.end = End { tokens, ending };
+    }
+
+    /// The prompt's tokens, as they were estimated.
+    pub fn prompt_tokens(&self) -> u64 {
+        self.prompt_tokens.into()
     }
 
     /// Attempts so far.

@@ -340,4 +340,11 @@ fn own_calls_that_change_something_are_sent_once() {
         assert_eq!(keys_seen(&sim), BTreeSet::from([key(2)]));
     }
     assert_eq!(create(&sim).status, 200);
+    for _ in 0..5 {
+        sim.rule(Rule::next(1, Act::SilentClose));
+        potluck.generate(&key(1), "hello");
+        let answer = create(&sim);
+        let arrived = sim.counters().requests;
+        assert!(answer.status == 200 && arrived == 1 || answer.status == 502 && arrived == 0);
+    }
 }

@@ -137,6 +137,29 @@ fn tokens_are_counted_from_what_google_says() {
     assert_eq!(potluck.me(&key(1))["borrowed"]["tokens"].as_u64().unwrap(), plain);
 }
 
+#[test]
+fn tokens_are_estimated_where_a_compatible_stream_tells_none() {
+    let sim = sim(2);
+    let potluck = Potluck::joined(&sim, 2);
+    let lent = || potluck.me(&key(2))["lent"]["tokens"].as_u64().unwrap();
+    let chat = |more: serde_json::Value| {
+        let messages = serde_json::json!([{ "role": "user", "content": "[[long 400]]" }]);
+        let mut body = serde_json::json!({ "model": MODEL, "stream": true, "messages": messages });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let bearer = format!("Bearer {}", key(1));
+        let ask = Ask::post("/v1/chat/completions").header("authorization", &bearer).json(&body);
+        let before = lent();
+        (0..2).for_each(|_| assert!(potluck.ask(ask.clone()).whole));
+        lent() - before
+    };
+
+    let told = chat(serde_json::json!({ "stream_options": { "include_usage": true } }));
+    let estimated = chat(serde_json::json!({}));
+
+    assert!(told > 400, "{told}");
+    assert!((told / 2..told * 2).contains(&estimated), "{told} {estimated}");
+}
+
 /// Writes a stream of `total` bytes and counts what has left.
 fn flood(to: &mut TcpStream, total: usize, sent: &AtomicUsize) -> bool {
     let line = event(&"x".repeat(64 << 10), false);

@@ -57,6 +57,7 @@ pub(super) struct Event {
     counts: Counts,
     finished: bool,
     usage: Usage,
+    text_bytes: u64,
 }
 
 /// The beginning of a short word.
@@ -88,8 +89,8 @@ impl Word {
 impl Event {
     /// A new event begins.
     pub(super) fn begin(&mut self) {
-        let (finished, usage) = (self.finished, self.usage);
-        *self = Event { finished, usage, ..Event::default() };
+        let Event { finished, usage, text_bytes, .. } = *self;
+        *self = Event { finished, usage, text_bytes, ..Event::default() };
     }
 
     /// The event is known to be no error, or not from its first field on.
@@ -109,6 +110,11 @@ impl Event {
 
     pub(super) fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Bytes of all strings below what is of interest: the answer's words, mostly.
+    pub(super) fn text_bytes(&self) -> u64 {
+        self.text_bytes
     }
 
     /// A value that is not an object or a list of interest begins.
@@ -209,7 +215,9 @@ impl Sink for Event {
     }
 
     fn piece(&mut self, bytes: &[u8]) {
-        if self.skip == 0 && self.name == Name::Reason {
+        if self.skip > 0 {
+            self.text_bytes += bytes.len() as u64;
+        } else if self.name == Name::Reason {
             self.word.push(bytes);
         }
     }

@@ -275,3 +275,14 @@ proptest! {
         watch.error_event(&[]);
     }
 }
+
+#[test]
+fn words_are_counted_for_streams_that_tell_no_tokens() {
+    let mut watch = Watch::new(Framing::Compat);
+    for chunk in ["data: {\"choices\":[{\"delta\":{\"content\":\"four", " words are here\"}}]}\n\n"]
+    {
+        let _ = watch.push(chunk.as_bytes());
+    }
+    assert_eq!(watch.estimate(), "four words are here".len() as u64 / 4);
+    assert_eq!(watch.usage(), Usage::default());
+}
