@@ -78,6 +78,20 @@ fn secrets_go_in_every_form() {
 }
 
 #[test]
+fn a_piece_of_a_key_goes_too_wherever_it_was_cut() {
+    let key = "AQ.Ab8RN6KxAmple-of_an.auth-key-made-up-here-0001";
+    for from in 0..key.len() - 8 {
+        for to in from + 8..=key.len() {
+            let out = message(&format!("it is “{}”, says Google", &key[from..to]));
+            assert_eq!(out, "it is “REDACTED”, says Google", "{from}..{to}");
+        }
+    }
+    assert_eq!(message("Ample-of no key"), "Ample-of no key".replace("Ample-of", "REDACTED"));
+    assert_eq!(message("mple-of is short"), "mple-of is short");
+    assert_eq!(message("a stranger's, cut: AIzaSyA0"), "a stranger's, cut: REDACTED");
+}
+
+#[test]
 fn escapes_hide_no_key() {
     let body = format!(r#"{{"error":{{"message":"\u0041IzaSyA{}"}}}}"#, &KEY[7..]);
     assert_eq!(text(&body), r#"{"error":{"message":"REDACTED"}}"#);

@@ -8,6 +8,9 @@ use crate::credential::ApiKey;
 /// What stands where something was taken out.
 const GONE: &str = "REDACTED";
 
+/// So many characters of a key in a row are a piece of it. Fewer may stand in any text.
+const PIECE: usize = 8;
+
 /// A form of secret: what it begins with, and how many bytes of which alphabet follow at least.
 struct Form {
     prefix: &'static str,
@@ -21,9 +24,9 @@ struct Form {
 
 const FORMS: [Form; 10] = [
     // A key is 39 bytes long; a shortened one is not shown either.
-    Form { prefix: "AIza", word: false, least: 16, alphabet: is_token, keeps_prefix: false },
-    Form { prefix: "AQ.", word: true, least: 16, alphabet: is_dotted, keeps_prefix: false },
-    Form { prefix: "IQ.", word: true, least: 16, alphabet: is_dotted, keeps_prefix: false },
+    Form { prefix: "AIza", word: false, least: 4, alphabet: is_token, keeps_prefix: false },
+    Form { prefix: "AQ.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
+    Form { prefix: "IQ.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
     Form { prefix: "ya29.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
     Form { prefix: "api_key:", word: true, least: 1, alphabet: is_dotted, keeps_prefix: true },
     Form { prefix: "API key: ", word: true, least: 1, alphabet: is_dotted, keeps_prefix: true },
@@ -54,9 +57,9 @@ fn is_digit(byte: u8) -> bool {
 /// The text without keys, project numbers, and (where it speaks of one) addresses.
 pub(super) fn clean<'t>(text: &'t str, keys: &[&ApiKey]) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
-    for key in keys.iter().map(|key| key.expose()).filter(|key| !key.is_empty()) {
-        if text.contains(key) {
-            text = Cow::Owned(text.replace(key, GONE));
+    for key in keys.iter().map(|key| key.expose()) {
+        if let Some(clean) = without_pieces(&text, key) {
+            text = Cow::Owned(clean);
         }
     }
     for form in &FORMS {
@@ -68,6 +71,35 @@ pub(super) fn clean<'t>(text: &'t str, keys: &[&ApiKey]) -> Cow<'t, str> {
         text = Cow::Owned(without_addresses(&text));
     }
     text
+}
+
+/// The text without the key and without any piece of it: long messages are cut, and a cut may go
+/// through a key. `None` when there was nothing to take out.
+fn without_pieces(text: &str, key: &str) -> Option<String> {
+    let (text_bytes, key) = (text.as_bytes(), key.as_bytes());
+    let mut out = String::new();
+    let mut kept = 0;
+    let mut at = 0;
+    while at + PIECE <= text_bytes.len() {
+        let piece = longest_piece(&text_bytes[at..], key);
+        if piece == 0 {
+            at += 1;
+            continue;
+        }
+        // A key is ASCII, so a piece of it begins and ends at characters.
+        out.push_str(&text[kept..at]);
+        out.push_str(GONE);
+        at += piece;
+        kept = at;
+    }
+    (kept > 0).then(|| out + &text[kept..])
+}
+
+/// How many of the first bytes of `text` stand in the key; none where they are too few to matter.
+fn longest_piece(text: &[u8], key: &[u8]) -> usize {
+    let starts = (0..(key.len() + 1).saturating_sub(PIECE)).filter(|&at| key[at] == text[0]);
+    let same = |at: usize| key[at..].iter().zip(text).take_while(|(a, b)| a == b).count();
+    starts.map(same).max().filter(|&length| length >= PIECE).unwrap_or(0)
 }
 
 fn without(text: &str, form: &Form) -> String {
