@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_core::{Changed, KeyId, LimitsPatch, Me, Tombstone, Wall};
 use potluck_gemini::answer::{Problem, Reason};
-use potluck_gemini::credential;
+use potluck_gemini::{ApiKey, credential, redact};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -29,7 +29,10 @@ pub async fn answer(hand: &Hand, request: Request<Incoming>) -> Result<Reply, Pr
     let (id, tombstone) = (hand.app.key_id(&key), hand.app.tombstone(&key));
     match *request.method() {
         Method::GET | Method::HEAD => look(hand, id, tombstone),
-        Method::PATCH => change(hand, id, tombstone, request.into_body()).await,
+        Method::PATCH => {
+            let patch = read_patch(request.into_body(), &key).await?;
+            change(hand, id, tombstone, &patch).await
+        }
         Method::DELETE => withdraw(hand, id, tombstone).await,
         _ => Err(Problem::new(Reason::Method)),
     }
@@ -109,24 +112,37 @@ where
     T::deserialize(reader).map(Some)
 }
 
-async fn change(
-    hand: &Hand,
-    id: KeyId,
-    tombstone: Tombstone,
-    mut text: Incoming,
-) -> Result<Reply, Problem> {
-    let bad = |why: &str| problem::refused(&problem::sentence(why));
+async fn read_patch(mut text: Incoming, key: &ApiKey) -> Result<LimitsPatch, Problem> {
     let text =
         body::collect(&mut text, MAX_PATCH).await.map_err(|_| bad("the body is too large"))?;
-    let patch: Patch = serde_json::from_slice(&text).map_err(|error| bad(&error.to_string()))?;
-    let patch = LimitsPatch {
+    // What is wrong is told in the caller's own words, which may hold the key.
+    let patch: Patch = serde_json::from_slice(&text)
+        .map_err(|error| bad(&redact::redact_text(&error.to_string(), &[key])))?;
+    // Limits are stored and shown in the clear.
+    let mut named = patch.lend_models.iter().flatten().flatten();
+    if named.any(|name| redact::redact_text(name, &[key]) != *name) {
+        return Err(bad("a key stands in lend_models, where models are named"));
+    }
+    Ok(LimitsPatch {
         paused: patch.paused,
         borrow: patch.borrow,
         lend_per_day: patch.lend_per_day,
         lend_models: patch.lend_models,
-    };
+    })
+}
+
+fn bad(why: &str) -> Problem {
+    problem::refused(&problem::sentence(why))
+}
+
+async fn change(
+    hand: &Hand,
+    id: KeyId,
+    tombstone: Tombstone,
+    patch: &LimitsPatch,
+) -> Result<Reply, Problem> {
     let app = &hand.app;
-    let changed = app.pool().change(id, Some(tombstone), &patch, app.clock.now());
+    let changed = app.pool().change(id, Some(tombstone), patch, app.clock.now());
     match changed {
         Changed::Limits(limits) => {
             let stored = app.store.set_limits(id.0, crate::rows::limits(&limits)).await;
