@@ -88,4 +88,23 @@ mod tests {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
     }
+
+    #[test]
+    fn the_words_of_a_panic_are_a_line_without_keys() {
+        let key = format!("AIza{}", "x".repeat(35));
+        let kept = Kept::default();
+        let open = kept.clone();
+        let lines = lines(EnvFilter::new("trace"), false, false, move || open.clone());
+        panic::set_hook(Box::new(tell_panic));
+
+        let panicked = tracing::subscriber::with_default(lines, || {
+            panic::catch_unwind(|| panic!("it held {key}"))
+        });
+
+        let _ = panic::take_hook();
+        assert!(panicked.is_err());
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("panicked: it held AIza***") && !text.contains("xxx"), "{text}");
+        assert!(text.contains("logs.rs"), "it says where: {text}");
+    }
 }

@@ -20,6 +20,7 @@ use potluck_gemini::{ApiKey, Class, Dialect, Route};
 use crate::Reply;
 use crate::app::Hand;
 use crate::caller::Caller;
+use crate::metrics::Metrics;
 use crate::transport::{Answer, Peer, guard};
 use crate::{live, local, own, pooled, problem, uploads};
 
@@ -49,7 +50,7 @@ pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply
     let id = hand.app.ids.next();
     let from_page = request.headers().contains_key(ORIGIN);
     let mut reply = match guard::check(&request) {
-        Ok(()) => unpanicked(&hand, request, peer).await,
+        Ok(()) => unpanicked(&hand.app.metrics, dispatch(&hand, request, peer)).await,
         Err(refusal) => problem::guarded(refusal),
     };
     hand.app.metrics.answered(reply.status());
@@ -63,12 +64,12 @@ pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply
 }
 
 /// A panic costs the request it happened in, and nobody else's.
-async fn unpanicked(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Reply {
-    match AssertUnwindSafe(dispatch(hand, request, peer)).catch_unwind().await {
+async fn unpanicked(metrics: &Metrics, reply: impl Future<Output = Result<Reply, Told>>) -> Reply {
+    match AssertUnwindSafe(reply).catch_unwind().await {
         Ok(Ok(reply)) => reply,
         Ok(Err((problem, dialect))) => problem::reply(&problem, dialect),
         Err(_) => {
-            hand.app.metrics.panicked();
+            metrics.panicked();
             problem::reply(&Problem::new(Reason::Internal), Dialect::Native)
         }
     }
@@ -182,4 +183,28 @@ fn preflight(request: &Request<Incoming>) -> Reply {
 fn add_cors(headers: &mut http::HeaderMap) {
     headers.insert("access-control-allow-origin", HeaderValue::from_static(cors::ALLOW_ORIGIN));
     headers.insert("access-control-expose-headers", HeaderValue::from_static(cors::EXPOSE_HEADERS));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_one_answer_that_says_nothing_of_it() {
+        let metrics = Metrics::default();
+        let key = "AIzaSyTestTestTestTestTestTestTestTest12";
+
+        let reply = unpanicked(&metrics, async move { panic!("it held {key}") }).await;
+
+        assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let said = format!("{:?}", reply.headers());
+        let body = reply.into_body().collect().await.ok().unwrap().to_bytes();
+        let said = said + std::str::from_utf8(&body).unwrap();
+        assert!(said.contains("POOL_INTERNAL") && !said.contains("SyTest"), "{said}");
+        assert_eq!(metrics.panics(), 1);
+    }
 }

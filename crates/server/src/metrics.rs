@@ -42,6 +42,12 @@ impl Metrics {
         self.panics.fetch_add(1, Relaxed);
     }
 
+    /// Requests that ran into a fault of ours.
+    #[cfg(test)]
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Relaxed)
+    }
+
     /// Everything, as OpenMetrics text.
     pub fn text(&self, app: &App) -> String {
         let pool = app.pool().metrics();
