@@ -129,10 +129,15 @@ enum Framing {
 impl Conn {
     /// Connects.
     pub fn to(host: SocketAddr) -> Conn {
-        let stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Conn { stream: BufReader::new(stream), host }
+        Conn::let_in(host).unwrap()
+    }
+
+    /// Connects, if the door is open.
+    pub fn let_in(host: SocketAddr) -> std::io::Result<Conn> {
+        let stream = TcpStream::connect(host)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Conn { stream: BufReader::new(stream), host })
     }
 
     /// The socket below.
