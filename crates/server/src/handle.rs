@@ -15,7 +15,7 @@ use potluck_gemini::credential::{self, Shown};
 use potluck_gemini::headers::{self, cors};
 use potluck_gemini::query::{self, Query};
 use potluck_gemini::route::{self, NoRoute};
-use potluck_gemini::{ApiKey, Class, Dialect, Route};
+use potluck_gemini::{ApiKey, Class, Dialect, Route, redact};
 
 use crate::Reply;
 use crate::app::Hand;
@@ -94,7 +94,6 @@ async fn dispatch(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Result
     let bearer = credential::bears(request.headers());
     let route = route::route(request.method(), path, uri.query(), bearer)
         .map_err(|none| (no_route(none), spoken_at(path)))?;
-    tracing::debug!(method = %request.method(), path = &*route.path, class = ?route.class, "asked");
     let dialect = route.dialect;
     forward(hand, request, route, caller).await.map_err(|problem| (problem, dialect))
 }
@@ -108,6 +107,8 @@ async fn forward(
     let query = query::query(&route, request.uri().query())
         .map_err(|refused| problem::refused(&problem::sentence(&refused.to_string())))?;
     let shown = credential::shown(request.headers(), request.uri().query());
+    let path = || without_key(&route.path, &shown);
+    tracing::debug!(method = %request.method(), path = path(), class = ?route.class, "asked");
     let insists = request.headers().get(ROUTE).is_some_and(|value| value == "own");
     let shaped = headers::make_own(request.headers());
     let asked = Asked {
@@ -129,6 +130,13 @@ async fn forward(
         Class::Live | Class::LiveMusic => live::answer(hand, request, asked, key(shown)?),
         Class::LiveConstrained => live::constrained(hand, request, asked, shown),
     }
+}
+
+/// A path for the log: some put their key where a model or a file is named.
+fn without_key(path: &str, shown: &Shown) -> String {
+    let key = if let Shown::Key(key) = shown { Some(key) } else { None };
+    let keys: Vec<&ApiKey> = key.into_iter().collect();
+    redact::redact_text(path, &keys)
 }
 
 /// The dialect of whoever asks for a path that leads nowhere.

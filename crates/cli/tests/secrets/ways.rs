@@ -271,11 +271,17 @@ fn misplaced(table: &mut Table) {
             table.ask(n, &ask);
         }
     }
-    // In a path only what looks like a key can be told from any other name.
-    let usual = (1..).map(|n| table.key(n)).find(|key| key.starts_with("AIza")).unwrap();
-    for target in [format!("/v1beta/models/{usual}:generateContent"), format!("/none/{usual}")] {
-        let ask = Ask::post(&target).header("x-goog-api-key", &table.key(93)).json(&prompt("x"));
-        table.ask(93, &ask);
+    for n in 93..=95 {
+        let key = table.key(n);
+        for target in [
+            format!("/v1beta/models/{key}:generateContent"),
+            format!("/v1beta/files/{key}"),
+            format!("/v1beta/none/{key}/such"),
+            format!("/none/{key}"),
+        ] {
+            let ask = Ask::post(&target).header("x-goog-api-key", &key).json(&prompt("x"));
+            table.ask(n, &ask);
+        }
     }
 }
 
