@@ -25,7 +25,8 @@ pub fn serve(matches: &ArgMatches, env: &Env) -> Result<(), Failure> {
     warnings.into_iter().chain(files).for_each(warn);
     let secrets = find_secrets(env, &settings)?;
     // Before the start: as process 1 of a container an unheard signal would be lost.
-    let signals = Signals::listen().map_err(|e| Failure::Run(format!("The system lets no signal be heard: {e}.")))?;
+    let signals = Signals::listen()
+        .map_err(|e| Failure::Run(format!("The system lets no signal be heard: {e}.")))?;
     let server = Server::start(settings.clone(), secrets);
     let server = Arc::new(server.map_err(|error| Failure::Run(error.to_string()))?);
     greet(&server, &settings);
