@@ -138,6 +138,11 @@ impl Tokenizer {
         }
     }
 
+    /// Within an object, before one of its keys.
+    pub(crate) fn within_object() -> Self {
+        Tokenizer { state: State::Key, kinds: 1, depth: 1, ..Tokenizer::new() }
+    }
+
     /// Begins a new value.
     pub(crate) fn reset(&mut self) {
         self.state = State::Value;

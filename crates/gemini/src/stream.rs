@@ -10,11 +10,21 @@
 //! bytes from the beginning of an event to its first field are ever undecided, and only when a
 //! chunk ends within them are they held, copied, until the next chunk decides. Every other chunk
 //! is passed as it is: no copy, no allocation.
+//!
+//! Most events say nothing that matters here, and lie whole in a chunk. Those are skimmed (`skim`):
+//! to search for the words that would matter is ten times cheaper than to read. A search only ever
+//! clears an event; one in which it finds something is read, and judged by the place of the words.
 
 mod event;
 mod late;
+mod seen;
+mod skim;
+mod usage;
 
 use memchr::memchr;
+
+pub use seen::{Ending, Framing, Seen};
+pub use usage::Usage;
 
 use crate::answer::{Problem, Reason};
 use crate::credential::ApiKey;
@@ -22,6 +32,8 @@ use crate::failure::Failure;
 use crate::json::Tokenizer;
 use event::Event;
 use late::Late;
+use skim::Skim;
+use usage::Tail;
 
 /// Longest undecided beginning that is held. Google writes 15 bytes; more is no form of its errors.
 const HELD_MAX: usize = 256;
@@ -31,62 +43,6 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 const DATA: &[u8] = b"data:";
 const DONE: &[u8] = b"[DONE]";
-
-/// How an answer is framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Native events: whole with a `finishReason` or a `blockReason`.
-    Native,
-    /// Compatible events: whole with `[DONE]`.
-    Compat,
-    /// A JSON list, or one JSON answer: read for its usage, not judged.
-    Json,
-    /// Anything else: passed unread.
-    Opaque,
-}
-
-/// What may go out of a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen<'w> {
-    /// All of it, as it is.
-    Pass,
-    /// First `before`, which was held of earlier chunks, then this many bytes of the chunk. What
-    /// is left of the chunk is held here.
-    Part {
-        /// Held bytes that are free to go.
-        before: &'w [u8],
-        /// How many bytes of the chunk may go.
-        pass: usize,
-    },
-    /// The stream failed. This may still go as in `Part`, then nothing: keep pushing until
-    /// [`Watch::told`] or the end, then send [`Watch::error_event`] and abort.
-    Failed {
-        /// Held bytes that are free to go.
-        before: &'w [u8],
-        /// How many bytes of the chunk may go.
-        pass: usize,
-    },
-}
-
-/// How a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// As it should, or in a framing that is not judged.
-    Whole,
-    /// Too early.
-    Broken,
-}
-
-/// Tokens, as the answer tells them; the last word counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Tokens read.
-    pub prompt: Option<u64>,
-    /// Tokens written, thoughts included.
-    pub output: Option<u64>,
-    /// All of them.
-    pub total: Option<u64>,
-}
 
 /// Where in a line the reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +78,7 @@ pub struct Watch {
     held: Vec<u8>,
     free: Vec<u8>,
     late: Option<Late>,
+    tail: Tail,
 }
 
 /// What a chunk means. `from` is where in it the undecided or bad event begins; `None` when that
@@ -147,6 +104,7 @@ impl Watch {
             held: Vec::new(),
             free: Vec::new(),
             late: None,
+            tail: Tail::default(),
         }
     }
 
@@ -155,8 +113,7 @@ impl Watch {
         match self.framing {
             Framing::Opaque => Seen::Pass,
             Framing::Json => {
-                // Not judged: text that is no JSON has no usage to tell.
-                let _ = self.tokens.push(chunk, &mut self.event);
+                self.tail.push(chunk);
                 Seen::Pass
             }
             Framing::Native | Framing::Compat => self.judge(chunk),
@@ -207,9 +164,16 @@ impl Watch {
     fn read(&mut self, chunk: &[u8]) -> Read {
         let mut begun = None;
         let mut at = 0;
+        let mut skim = Skim::new(self.framing, chunk);
         while at < chunk.len() {
             if self.line == Line::Start && !self.open {
+                let clear = skim.clear_events(at);
+                at += clear.len();
+                self.skimmed(&chunk[clear]);
                 begun = Some(at);
+                if at == chunk.len() {
+                    break;
+                }
             }
             let rest = &chunk[at..];
             match self.step(rest) {
@@ -228,6 +192,14 @@ impl Watch {
         }
         self.passed = self.open;
         Read::Clear
+    }
+
+    /// Whole events passed that say nothing but words and, perhaps, tokens.
+    fn skimmed(&mut self, events: &[u8]) {
+        match usage::of_events(events) {
+            Some(usage) => self.event.add_usage(usage),
+            None => self.event.add_text(skim::words(self.framing, events)),
+        }
     }
 
     fn step(&mut self, rest: &[u8]) -> Step {
@@ -375,7 +347,7 @@ impl Watch {
 
     /// What was used, as far as it was told.
     pub fn usage(&self) -> Usage {
-        self.event.usage()
+        if self.framing == Framing::Json { self.tail.usage() } else { self.event.usage() }
     }
 
     /// Tokens written, estimated by the words that passed: for answers that do not tell.

@@ -93,6 +93,11 @@ impl Event {
         *self = Event { finished, usage, text_bytes, ..Event::default() };
     }
 
+    /// What stands in the middle of an event's object: its fields that are left.
+    pub(super) fn within() -> Self {
+        Event { place: Place::Root, ..Event::default() }
+    }
+
     /// The event is known to be no error, or not from its first field on.
     pub(super) fn decided(&self) -> bool {
         self.decided
@@ -110,6 +115,16 @@ impl Event {
 
     pub(super) fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Tokens that were told between the events read here.
+    pub(super) fn add_usage(&mut self, usage: Usage) {
+        self.usage = usage.or(self.usage);
+    }
+
+    /// Words that passed between the events read here.
+    pub(super) fn add_text(&mut self, bytes: u64) {
+        self.text_bytes += bytes;
     }
 
     /// Bytes of all strings below what is of interest: the answer's words, mostly.

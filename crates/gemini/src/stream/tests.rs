@@ -221,6 +221,64 @@ fn every_recorded_error_is_one_in_a_stream_too() {
     }
 }
 
+/// Events that hold a word that matters, where it does and where it does not.
+const MIDDLES: &[&str] = &[
+    "",
+    "data: {\"candidates\":[{\"finish\\u0052eason\":\"STOP\"}]}\n\n",
+    "data: {\"a\":{\"error\":{\"code\":500}}}\n\n",
+    "data: {\"a\":\"\\u003cerror\\\"error\\\"\"}\n\n",
+    "data: {\"a\":1}\ndata: {\"b\":1}\n\n",
+    "data:{\"a\":{\"usageMetadata\":{\"totalTokenCount\":99}}}\n\n",
+    "data: {\"usageMetadata\":{\"promptTokenCount\":5,\"totalTokenCount\":7},\"a\":[]}\r\n\r\n",
+    "event: x\ndata: {\"a\":1}\n\n",
+    "data: {\"a\n\n",
+];
+
+#[test]
+fn escaped_letters_hide_no_error_and_no_end() {
+    let error = "data: {\"a\":1,\"\\u0065rror\":{\"code\":500}}\n\n";
+    assert_eq!(run(Framing::Native, &[error.as_bytes()]).failed, Some(500));
+    let end = "data: {\"candidates\":[{\"finish\\u0052eason\":\"STOP\"}]}\n\n";
+    assert_eq!(run(Framing::Native, &[end.as_bytes()]).end, Ending::Whole);
+}
+
+#[test]
+fn the_usage_of_skimmed_events_counts_where_it_stands() {
+    let told = |total| Usage { total: Some(total), ..Usage::default() };
+    let one = "data: {\"usageMetadata\":{\"totalTokenCount\":7},\"a\":[]}\n\n";
+    let decoy = "data: {\"a\":{\"usageMetadata\":{\"totalTokenCount\":99}}}\n\n";
+    let quoted = "data: {\"a\":\"\\\"usageMetadata\\\": {\"}\n\n";
+    for (events, usage) in [
+        (vec![one], told(7)),
+        (vec![one, quoted], told(7)),
+        (vec![decoy], Usage::default()),
+        (vec![one, "data: {\"usageMetadata\":{\"totalTokenCount\":8}}\n\n"], told(8)),
+    ] {
+        let chunks: Vec<_> = events.iter().map(|event| event.as_bytes()).collect();
+        assert_eq!(run(Framing::Native, &chunks).usage, usage, "{events:?}");
+    }
+}
+
+#[test]
+fn the_usage_of_one_answer_is_that_of_its_outermost_object() {
+    let told = |total| Usage { total: Some(total), ..Usage::default() };
+    let decoy = "{\"args\": {\"usageMetadata\": {\"totalTokenCount\": 99}}}";
+    let usage = "\"usageMetadata\": {\"totalTokenCount\": 7}";
+    for (answer, expected) in [
+        (format!("{{\"candidates\": [{decoy}], {usage}, \"modelVersion\": \"m\"}}\n"), told(7)),
+        (format!("{{{usage}, \"candidates\": [{decoy}]}}"), told(7)),
+        (format!("{{\"candidates\": [{decoy}]}}"), Usage::default()),
+        (format!("[{{{usage}}}\n,\r\n{{\"a\": 1, {usage}}}\n]\n"), told(7)),
+        (format!("{{\"a\": \"{}\", {usage}}}", "x".repeat(100_000)), told(7)),
+        (format!("{{\"a\": \"\\\"usageMetadata\\\": {{}}\", {usage}}}"), told(7)),
+    ] {
+        for size in [1, 7, 300, 5000, answer.len()] {
+            let chunks: Vec<_> = answer.as_bytes().chunks(size).collect();
+            assert_eq!(run(Framing::Json, &chunks).usage, expected, "{size} {answer:.80}");
+        }
+    }
+}
+
 fn cut<'t>(text: &'t str, cuts: &[prop::sample::Index]) -> Vec<&'t [u8]> {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
     cuts.sort_unstable();
@@ -238,12 +296,13 @@ proptest! {
     #[test]
     fn every_split_comes_to_the_same(
         tail in prop::sample::select(vec!["", LAST, BARE, EVENT, LIST, "data: [DONE]\n\n", "\r\n", ": x\n", "dat"]),
+        middle in prop::sample::select(MIDDLES),
         goods in 0..3_usize,
         compat: bool,
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let framing = if compat { Framing::Compat } else { Framing::Native };
-        let text = GOOD.repeat(goods) + tail;
+        let text = GOOD.repeat(goods) + middle + tail;
         prop_assert_eq!(run(framing, &cut(&text, &cuts)), run(framing, &[text.as_bytes()]));
     }
 

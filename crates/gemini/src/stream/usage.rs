@@ -1,0 +1,90 @@
+//! What an answer tells of its tokens, where it is not read from its beginning.
+//!
+//! Google tells the tokens of an answer behind its words, so of one JSON answer the last bytes are
+//! kept and read once, when it is over; and of the events that were skimmed the last one is. What
+//! looks like usage counts only if it is a field of the outermost object, which shows in how the
+//! text goes on from there: it must end with that very object.
+
+use memchr::{memchr, memmem};
+
+use super::event::Event;
+use crate::json::Tokenizer;
+
+/// How much is kept. Usage with every detail of every modality takes 2 KiB, printed pretty.
+const TAIL_MAX: usize = 4 << 10;
+
+/// How usage begins in both dialects.
+const USAGE: &[u8] = b"\"usage";
+
+/// So many places are read that look like usage. What is not usage and looks like it stands in
+/// arguments that a model wrote, which are seldom about this.
+const PLACES_MAX: usize = 4;
+
+/// Tokens, as the answer tells them; the last word counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens read.
+    pub prompt: Option<u64>,
+    /// Tokens written, thoughts included.
+    pub output: Option<u64>,
+    /// All of them.
+    pub total: Option<u64>,
+}
+
+impl Usage {
+    /// What this does not tell is as it was told before.
+    pub(super) fn or(self, before: Usage) -> Usage {
+        Usage {
+            prompt: self.prompt.or(before.prompt),
+            output: self.output.or(before.output),
+            total: self.total.or(before.total),
+        }
+    }
+}
+
+/// The last bytes of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    /// Goes on with the text that is kept.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.bytes.len() + bytes.len() > 2 * TAIL_MAX {
+            let kept = TAIL_MAX.saturating_sub(bytes.len()).min(self.bytes.len());
+            self.bytes.drain(..self.bytes.len() - kept);
+        }
+        self.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_MAX)..]);
+    }
+
+    /// What the answer tells, if it is over.
+    pub(super) fn usage(&self) -> Usage {
+        let text = self.bytes.trim_ascii_end();
+        // The end of a list of answers.
+        let text = text.strip_suffix(b"]").unwrap_or(text).trim_ascii_end();
+        places(text).find_map(|at| usage_in(&text[at..])).unwrap_or_default()
+    }
+}
+
+/// What the last of these events tells that tells something; each is one line.
+pub(super) fn of_events(events: &[u8]) -> Option<Usage> {
+    places(events).find_map(|at| {
+        let rest = &events[at..];
+        usage_in(&rest[..memchr(b'\n', rest).unwrap_or(rest.len())])
+    })
+}
+
+/// Where usage may stand, the last place first.
+fn places(text: &[u8]) -> impl Iterator<Item = usize> {
+    let is_key = |at: &usize| at.checked_sub(1).is_none_or(|before| text[before] != b'\\');
+    memmem::rfind_iter(text, USAGE).filter(is_key).take(PLACES_MAX)
+}
+
+/// Reads on from a key of the outermost object, if that is what it is.
+fn usage_in(text: &[u8]) -> Option<Usage> {
+    let mut event = Event::within();
+    let mut tokens = Tokenizer::within_object();
+    tokens.push(text, &mut event).ok()?;
+    tokens.done().then(|| event.usage()).filter(|usage| *usage != Usage::default())
+}
