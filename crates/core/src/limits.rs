@@ -74,7 +74,7 @@ pub enum LimitsRefused {
     /// More models than [`MAX_LENT_MODELS`].
     #[error("lend_models names more than {MAX_LENT_MODELS} models")]
     TooManyModels,
-    /// An empty or overlong name.
+    /// An empty or overlong name, or one with other characters than Google's.
     #[error("lend_models holds a name that no model has")]
     NoModelName,
 }
@@ -88,7 +88,8 @@ fn parse_models(named: &[String]) -> Result<Box<[Box<str>]>, LimitsRefused> {
 
 fn parse_model(name: &str) -> Result<Box<str>, LimitsRefused> {
     let bare = name.strip_prefix("models/").unwrap_or(name);
-    if bare.is_empty() || bare.len() > MAX_MODEL_NAME {
+    let spelled = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if bare.is_empty() || bare.len() > MAX_MODEL_NAME || !bare.bytes().all(spelled) {
         return Err(LimitsRefused::NoModelName);
     }
     Ok(bare.into())
