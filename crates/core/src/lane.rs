@@ -128,7 +128,7 @@ impl Lanes {
         if model.len() > MAX_MODEL_NAME || model == OVERFLOW {
             return self.overflow(family, terms());
         }
-        match self.room() {
+        match self.room(metered) {
             Some(at) => {
                 let lane = Lane::new(model, family, metered, terms(), hash);
                 Interned::New(self.put(at, lane))
@@ -150,15 +150,19 @@ impl Lanes {
     }
 
     /// A free place in the table, made by giving up an idle lane if there is no other.
-    fn room(&mut self) -> Option<usize> {
-        if self.lanes.len() < MAX_LANES {
+    fn room(&mut self, metered: Metered) -> Option<usize> {
+        let is_metered = |lane: &Lane| !lane.metered.is_empty();
+        let crowded = !metered.is_empty()
+            && self.lanes.iter().filter(|lane| is_metered(lane)).count() >= MAX_METERED;
+        if !crowded && self.lanes.len() < MAX_LANES {
             return Some(self.lanes.len());
         }
         for _ in 0..self.lanes.len() {
             let at = self.hand % self.lanes.len();
             self.hand = at + 1;
             let lane = &self.lanes[at];
-            if !lane.pinned && lane.users == 0 && lane.wakes.is_empty() {
+            let idle = !lane.pinned && lane.users == 0 && lane.wakes.is_empty();
+            if idle && (!crowded || is_metered(lane)) {
                 self.by_hash.remove(&lane.hash);
                 return Some(at);
             }
@@ -185,6 +189,9 @@ impl Lanes {
 
 /// Lanes besides the overflow lanes: a few times as many as Google has models.
 const MAX_LANES: usize = 512;
+/// Metered lanes among them: features combine in 63 ways, and a caller who tries them all must not
+/// leave plain calls without lanes.
+const MAX_METERED: usize = MAX_LANES / 2;
 /// The model of an overflow lane; no model is called so.
 pub(crate) const OVERFLOW: &str = "*";
 

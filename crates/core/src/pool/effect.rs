@@ -31,7 +31,7 @@ impl<S: Clone> Pool<S> {
         match verdict {
             Verdict::Served => self.thrives(slot, lane, now),
             Verdict::KeyDead(reason) => self.condemn(slot, reason, failure, now),
-            Verdict::PerhapsDead(reason) => self.doubt(x, slot, reason, now),
+            Verdict::PerhapsDead(reason) => self.doubt(x, lane, slot, reason, now),
             Verdict::ModelClosed => {
                 self.rest(slot, on_lane, Cause::Closed, now.mono + CLOSED_FOR, now);
             }
@@ -126,8 +126,10 @@ impl<S: Clone> Pool<S> {
     }
 
     /// The key may be dead: it rests for the method, and is asked.
-    fn doubt(&mut self, x: &Exchange, slot: Slot, reason: Reason, now: Now) {
-        let reach = Reach::Family(x.family);
+    fn doubt(&mut self, x: &Exchange, lane: u16, slot: Slot, reason: Reason, now: Now) {
+        // A metered feature may be closed to a key that serves plain calls well.
+        let plain = x.metered.is_empty();
+        let reach = if plain { Reach::Family(x.family) } else { Reach::Lane(lane) };
         let Some(key) = self.keys.get(slot) else { return };
         // An own call goes out while its key rests: it must not have the key asked every time.
         let doubted = |rest: &Rest| rest.reach == reach && rest.until > now.mono;
