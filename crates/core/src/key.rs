@@ -27,6 +27,8 @@ pub(crate) struct Key<S> {
     /// Calls lent since the day began, and when it ends.
     pub(crate) lent_today: u32,
     pub(crate) day_end: Wall,
+    /// The wake-up that is queued for it.
+    pub(crate) day_wake: Mono,
     /// Attempts under way whose head is not there yet.
     pub(crate) leases: u32,
     pub(crate) probe: Probe,
@@ -51,6 +53,7 @@ impl<S> Key<S> {
             usage: Usage::default(),
             lent_today: 0,
             day_end: Wall(0),
+            day_wake: Mono::NEVER,
             leases: 0,
             probe: Probe { failures: 0, asked: None, cleared: 0, doubt: None, at: Mono::NEVER },
             dirty: 0,

@@ -1,9 +1,6 @@
 //! What contributors may do with their keys: set limits, and withdraw.
 
-use std::{
-    cmp::Reverse,
-    collections::{HashSet, VecDeque},
-};
+use std::collections::{HashSet, VecDeque};
 
 use crate::{
     event::mark,
@@ -49,15 +46,12 @@ impl<S: Clone> Pool<S> {
         let Some(slot) = self.keys.find(id) else {
             return self.change_withdrawn(tombstone, patch);
         };
-        let day_end = self.day_end(now);
         let Some(key) = self.keys.get_mut(slot) else { return Changed::Unknown };
         if let Err(refused) = patch.apply(&mut key.limits) {
             return Changed::Refused(refused);
         }
         let limits = key.limits.clone();
-        if key.lent_out(now.wall) {
-            self.wakes.push(Reverse((now.mono_at(day_end), slot)));
-        }
+        self.wake_at_day_end(slot, now);
         self.mark(slot, mark::LIMITS);
         self.sync(slot, now);
         Changed::Limits(limits)

@@ -1,6 +1,6 @@
 //! One exchange's life: who asks, which key next, and the end.
 
-use std::{cmp::Reverse, time::Duration};
+use std::time::Duration;
 
 use crate::{
     call::{
@@ -20,6 +20,7 @@ impl<S: Clone> Pool<S> {
         self.tally.exchanges += 1;
         self.tally.under_way += 1;
         let (mode, own) = self.stand(&call, now);
+        let borrows = own.and_then(|own| self.keys.get(own)).is_none_or(|key| key.limits.borrow);
         let pending = matches!(mode, Mode::Proof | Mode::Revival);
         let model = call.model.unwrap_or("");
         let lane = matches!(mode, Mode::Own | Mode::Pool | Mode::Revival).then(|| {
@@ -36,8 +37,8 @@ impl<S: Clone> Pool<S> {
             bearer: call.bearer,
             tombstone: call.tombstone,
             own,
-            // A bearer who wants the own key proves it, but does not go on with the pool.
-            way: if call.own_requested { Way::OwnOnly } else { call.way },
+            // Whoever wants the own key alone proves it, but does not go on with the pool.
+            way: if call.own_requested || !borrows { Way::OwnOnly } else { call.way },
             proof: call.proof,
             source: call.source,
             talk: [call.signature, call.conversation],
@@ -81,11 +82,7 @@ impl<S: Clone> Pool<S> {
         if let Some(Running::Slot(slot)) = x.running.take() {
             self.keys.release(slot);
         }
-        if x.pending
-            && let Some(id) = x.bearer
-        {
-            self.refused.settle(id, x.source);
-        }
+        self.settle(&mut x);
         if let Some(lane) = x.lane {
             let lane = self.lanes.at_mut(lane);
             lane.users = lane.users.saturating_sub(1);
@@ -133,6 +130,14 @@ impl<S: Clone> Pool<S> {
         }
     }
 
+    /// What the bearer's key is, is known: others of its address block may ask.
+    pub(super) fn settle(&mut self, x: &mut Exchange) {
+        let pending = std::mem::take(&mut x.pending);
+        if let Some(id) = x.bearer.filter(|_| pending) {
+            self.refused.settle(id, x.source);
+        }
+    }
+
     /// Gives the exchange a key to try.
     fn attempt(&mut self, x: &mut Exchange, slot: Slot, now: Now) -> Option<Step<S>> {
         let own = x.own == Some(slot);
@@ -158,7 +163,7 @@ impl<S: Clone> Pool<S> {
         }
         key.lent_today = key.lent_today.saturating_add(1);
         if key.limits.lend_per_day.is_some() && key.lent_out(now.wall) {
-            self.wakes.push(Reverse((now.mono_at(day_end), slot)));
+            self.wake_at_day_end(slot, now);
             self.sync(slot, now);
         }
     }

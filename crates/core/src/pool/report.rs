@@ -7,7 +7,7 @@ use crate::{
     id::Slot,
     key::{Key, Reason},
     limits::Limits,
-    pool::Pool,
+    pool::{Pool, events::Notice},
     time::Now,
     verdict::{Facts, Stage, Verdict, judge},
     wire::{Failure, Family},
@@ -33,7 +33,11 @@ impl<S: Clone> Pool<S> {
                 Verdict::Served => commit(x, Served::Bearer),
                 _ => pass(outcome),
             },
-            (Running::Bearer, _) => self.told_proof(x, verdict, outcome, now),
+            (Running::Bearer, _) => {
+                let after = self.told_proof(x, verdict, outcome, now);
+                self.settle(x);
+                after
+            }
         }
     }
 
@@ -52,10 +56,11 @@ impl<S: Clone> Pool<S> {
     }
 
     /// The store has the bearer's key: it joins. `false` if the pool is full, or the key was
-    /// withdrawn meanwhile: then it is not in the pool, and the store should not keep it.
+    /// withdrawn meanwhile: then it is not in the pool, and an event has the store forget it.
     pub fn admitted(&mut self, x: &mut Exchange, secret: S, now: Now) -> bool {
         let Some(slot) = self.join(x, secret, now) else {
             x.deferred = None;
+            self.cannot_join(x);
             return false;
         };
         x.own = Some(slot);
@@ -71,6 +76,15 @@ impl<S: Clone> Pool<S> {
             self.goes_on_with_pool(x, slot, verdict, now);
         }
         true
+    }
+
+    fn cannot_join(&mut self, x: &Exchange) {
+        let Some(id) = x.bearer else { return };
+        let buried = x.tombstone.filter(|tombstone| self.tombstones.contains(*tombstone));
+        self.events.notices.push_back(match buried {
+            Some(tombstone) => Notice::Withdrawn(id, tombstone),
+            None => Notice::Erased(id),
+        });
     }
 
     fn join(&mut self, x: &Exchange, secret: S, now: Now) -> Option<Slot> {
@@ -100,7 +114,7 @@ impl<S: Clone> Pool<S> {
             (Verdict::Served, _) if x.proof => {
                 id.inspect(|id| self.refused.forget(*id));
                 let known = self.revive_bearer(x, now);
-                let admit = !known && self.has_room();
+                let admit = !known && may_join(x) && self.has_room();
                 x.served = Some(x.own.filter(|_| known).map_or(Served::Bearer, Served::Slot));
                 if let Some(Served::Slot(slot)) = x.served {
                     self.count_served(x, slot, now);
@@ -128,7 +142,7 @@ impl<S: Clone> Pool<S> {
             }
             return After::Again;
         }
-        if !self.has_room() {
+        if !may_join(x) || !self.has_room() {
             return After::Pass;
         }
         x.deferred = Some(verdict);
@@ -254,6 +268,11 @@ fn facts(x: &Exchange, stage: Stage) -> Facts {
 fn proves(x: &Exchange, verdict: Verdict, failure: &Failure) -> bool {
     let spent = matches!(verdict, Verdict::Minute(_) | Verdict::Day | Verdict::LimitZero);
     spent && !failure.quotas.is_empty() && x.proof && x.way == Way::Pool
+}
+
+/// A dead key that is gone now left the pool while it was asked: its contributor wanted that.
+fn may_join(x: &Exchange) -> bool {
+    x.mode == Mode::Proof
 }
 
 fn commit(x: &mut Exchange, served: Served) -> After {

@@ -1,7 +1,5 @@
 //! Keys as they were stored, at the start.
 
-use std::cmp::Reverse;
-
 use crate::{
     id::Tombstone,
     key::{Key, State},
@@ -23,14 +21,11 @@ impl<S: Clone> Pool<S> {
         key.usage = record.usage;
         key.day_end = record.usage.day_end;
         key.lent_today = record.usage.lent_today;
-        let lent_out = key.lent_out(now.wall).then_some(key.day_end);
         let slot = self.keys.insert(key);
         for cooldown in record.cooldowns {
             self.restore_cooldown(slot, cooldown, now);
         }
-        if let Some(day_end) = lent_out {
-            self.wakes.push(Reverse((now.mono_at(day_end), slot)));
-        }
+        self.wake_at_day_end(slot, now);
         self.sync(slot, now);
         if matches!(record.state, State::Disabled { .. }) {
             self.plan_for_dead(slot, now);

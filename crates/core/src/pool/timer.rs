@@ -83,6 +83,9 @@ impl<S: Clone> Pool<S> {
             return false;
         };
         let Some(key) = self.keys.get_mut(slot) else { return true };
+        if key.day_wake <= now.mono {
+            key.day_wake = Mono::NEVER;
+        }
         for rest in key.rests.iter_mut().filter(|rest| rest.queued <= now.mono) {
             if matches!(rest.reach, Reach::Lane(_)) {
                 continue;
@@ -94,8 +97,26 @@ impl<S: Clone> Pool<S> {
             }
         }
         key.lift(|rest| !matches!(rest.reach, Reach::Lane(_)) && rest.until <= now.mono);
+        self.wake_at_day_end(slot, now);
         self.sync(slot, now);
         true
+    }
+
+    /// Queues the end of a day whose loan is used up, once. The two clocks drift apart, so whoever
+    /// wakes asks again: on the wall the day may have some seconds left.
+    pub(super) fn wake_at_day_end(&mut self, slot: Slot, now: Now) {
+        let day_end = self.day_end(now);
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        if !key.lent_out(now.wall) || key.limits.lend_per_day == Some(0) {
+            return;
+        }
+        // A day that was counted on a clock far ahead is over with the present one.
+        key.day_end = key.day_end.min(day_end);
+        let at = now.mono_at(key.day_end);
+        if at < key.day_wake {
+            key.day_wake = at;
+            self.wakes.push(Reverse((at, slot)));
+        }
     }
 
     fn work_next(&mut self, now: Now) -> bool {
