@@ -46,11 +46,14 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 /// Finds limits that the details leave out. A limit of 0 is left out always (a zero is not
-/// written); the message tells it in a line of its own. Without such a line, several quotas that
-/// all have no limit are zeros too: a minute and a day do not run out at the same instant.
+/// written); the message tells it in a line of its own. Without such a line, a minute's and a day's
+/// quota that both have no limit are zeros too: they do not run out at the same instant.
 pub(super) fn complete(quotas: &mut [Quota], message: &str) {
     let told: Vec<_> = message.lines().filter_map(line).collect();
-    let all_open = quotas.len() > 1 && quotas.iter().all(|quota| quota.limit.is_none());
+    let windows = |window: &str| quotas.iter().any(|quota| quota.id.contains(window));
+    let all_open = quotas.iter().all(|quota| quota.limit.is_none())
+        && windows("PerMinute")
+        && windows("PerDay");
     for quota in quotas.iter_mut().filter(|quota| quota.limit.is_none()) {
         let mut limits = told
             .iter()

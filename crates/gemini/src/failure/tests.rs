@@ -78,6 +78,14 @@ fn one_quota_without_a_limit_stays_unknown() {
 }
 
 #[test]
+fn two_quotas_of_one_window_may_well_run_out_together() {
+    let body = br#"{"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED","details":[
+        {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[
+        {"quotaId":"RequestsPerMinute"},{"quotaId":"InputTokensPerMinute"}]}]}}"#;
+    assert!(read(429, None, body).quotas.iter().all(|quota| quota.limit.is_none()));
+}
+
+#[test]
 fn the_older_gateway_shape_is_a_quota_too() {
     let body = br#"{"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED","details":[
         {"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com",
