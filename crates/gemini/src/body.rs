@@ -80,6 +80,8 @@ pub struct Scanner {
     tokens: Tokenizer,
     utf8: Utf8,
     broken: bool,
+    /// Answers are spoken unless the body says otherwise.
+    speaks: bool,
     reading: Reading,
 }
 
@@ -95,7 +97,8 @@ impl Scanner {
         let first = if dialect == Dialect::Compat { First::User } else { First::Any };
         let mut reading = Reading::new(fields, path_model, Talk::new(seed, first), seed);
         reading.metered = metered;
-        Scanner { tokens: Tokenizer::new(), utf8: Utf8::default(), broken: false, reading }
+        let speaks = family == Family::Live;
+        Scanner { tokens: Tokenizer::new(), utf8: Utf8::default(), broken: false, speaks, reading }
     }
 
     /// Reads on.
@@ -115,9 +118,13 @@ impl Scanner {
         let whole = !self.broken && self.utf8.whole() && self.tokens.done();
         let reading = self.reading;
         let of_model = reading.model.as_deref().map_or(Metered::NONE, Metered::of_model);
+        let unasked = match self.speaks && reading.model.is_some() && !reading.says_modality {
+            true => Metered::SPEECH_OUT,
+            false => Metered::NONE,
+        };
         Scan {
             own: if whole { reading.own } else { Some(Own::Unreadable) },
-            metered: reading.metered | of_model,
+            metered: reading.metered | of_model | unasked,
             stream: reading.stream.unwrap_or(false),
             conversation: reading.talk.conversation,
             signature: reading.talk.signature,

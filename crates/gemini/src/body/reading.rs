@@ -12,6 +12,9 @@ const MODEL_MAX: usize = 128;
 /// No list goes deeper than this; lists in lists may, up to the tokenizer's limit.
 const FRAMES_USUAL: usize = 16;
 
+/// Where what an answer is made of is said, from the outside in.
+const OF_MODALITY: [&str; 3] = ["setup", "generationConfig", "responseModalities"];
+
 /// A field's name as its list has it, and what may stand in it.
 type Field = (&'static str, Rule);
 
@@ -31,6 +34,8 @@ pub(super) struct Reading {
     pub(super) model: Option<String>,
     pub(super) stream: Option<bool>,
     pub(super) says_store: bool,
+    /// What the answer is made of is said, and so is not left to what the method does unasked.
+    pub(super) says_modality: bool,
     pub(super) talk: Talk,
     signature: Hash,
     seed: u64,
@@ -58,6 +63,7 @@ impl Reading {
             model: None,
             stream: None,
             says_store: false,
+            says_modality: false,
             talk,
             signature: Hash::new(seed),
             seed,
@@ -152,6 +158,7 @@ impl Reading {
     }
 
     fn modality(&mut self, name: &'static str) {
+        self.says_modality = true;
         match self.value.to_ascii_uppercase().as_slice() {
             b"TEXT" => {}
             b"IMAGE" => self.metered |= Metered::IMAGE_OUT,
@@ -234,6 +241,8 @@ impl Sink for Reading {
         let found = key.and_then(|key| fields.find(key));
         self.field = found.unwrap_or(("", Rule::Free));
         self.says_store |= matches!(self.field.1, Rule::Store);
+        // Of two that hold it the last may count, and may leave it out.
+        self.says_modality &= !OF_MODALITY.contains(&self.field.0);
         if found.is_none() {
             let key = key.map_or("…".into(), String::from_utf8_lossy);
             self.unknown(&key);

@@ -1,5 +1,7 @@
 //! Which bodies are pooled, and what they say.
 #![allow(clippy::unwrap_used)]
+mod live;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -337,25 +339,6 @@ fn tokens_are_estimated() {
     };
     assert_eq!(generate(&data(4)).prompt_tokens, 258);
     assert_eq!(generate(&data(512 * 1000)).prompt_tokens, 1000);
-}
-
-#[test]
-fn a_live_setup_is_read_like_a_body() {
-    let live = |body: &str| scan_as(Dialect::Native, Family::Live, None, body);
-    let setup = live(
-        r#"{"setup":{"model":"models/gemini-live","generationConfig":{"responseModalities":["AUDIO"]},"inputAudioTranscription":{}}}"#,
-    );
-    assert_eq!((setup.own, setup.model.as_deref()), (None, Some("gemini-live")));
-    assert!(setup.metered.contains(Metered::SPEECH_OUT));
-    let resumed = live(r#"{"setup":{"sessionResumption":{"handle":"x"}}}"#);
-    assert_eq!(resumed.own, Some(Own::State("sessionResumption")));
-    let frame =
-        live(r#"{"clientContent":{"turns":[{"parts":[{"fileData":{"fileUri":"files/x"}}]}]}}"#);
-    assert_eq!(frame.own, Some(Own::State("fileUri")));
-    assert_eq!(
-        live(r#"{"realtimeInput":{"audio":{"data":"AA==","mimeType":"audio/pcm"}}}"#).own,
-        None
-    );
 }
 
 const BODIES: [&str; 4] = [
