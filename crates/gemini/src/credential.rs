@@ -20,9 +20,6 @@ const KEY_MAX: usize = 256;
 /// What ephemeral tokens begin with.
 const EPHEMERAL: &str = "auth_tokens/";
 
-/// Where a bare key stands in a header.
-const KEY_HEADERS: [&str; 2] = ["x-goog-api-key", "x-api-key"];
-
 /// Beginnings that tell another kind of credential.
 const OTHER_KINDS: &[(&str, NotAKey)] = &[
     (EPHEMERAL, NotAKey::EphemeralToken),
@@ -195,10 +192,15 @@ impl Shown {
 /// tokens `Authorization: Token` and `?access_token=`. Other schemes of `Authorization` are not
 /// meant for Google, and are as good as absent.
 pub fn shown(headers: &HeaderMap, query: Option<&str>) -> Shown {
-    let from_authorization = headers.get_all(AUTHORIZATION).iter().map(in_authorization);
-    let from_headers = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(in_header);
-    let from_query = params(query).map(in_query);
-    from_authorization.chain(from_headers).chain(from_query).fold(Shown::Nothing, Shown::and)
+    let mut shown = Shown::Nothing;
+    for (name, value) in headers {
+        match name.as_str() {
+            "authorization" => shown = shown.and(in_authorization(value)),
+            "x-goog-api-key" | "x-api-key" => shown = shown.and(in_header(value)),
+            _ => {}
+        }
+    }
+    params(query).map(in_query).fold(shown, Shown::and)
 }
 
 /// Whether a credential came as Bearer, as OpenAI's clients send it.

@@ -29,7 +29,8 @@ impl Caller {
         let trusted = is_trusted(settings, direct);
         let headers = request.headers();
         let address = if trusted { forwarded_for(settings, headers) } else { None };
-        let https = match text(headers, "x-forwarded-proto").filter(|_| trusted) {
+        let proto = if trusted { text(headers, "x-forwarded-proto") } else { None };
+        let https = match proto {
             Some(proto) => proto.eq_ignore_ascii_case("https"),
             None => peer.tls,
         };

@@ -50,7 +50,9 @@ pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply
     let id = hand.app.ids.next();
     let from_page = request.headers().contains_key(ORIGIN);
     let mut reply = match guard::check(&request) {
-        Ok(()) => unpanicked(&hand.app.metrics, dispatch(&hand, request, peer)).await,
+        // The one large future of a call: on the heap from here on, or it would be moved, as a
+        // part of others, through every layer between here and the connection.
+        Ok(()) => unpanicked(&hand.app.metrics, Box::pin(dispatch(&hand, request, peer))).await,
         Err(refusal) => problem::guarded(refusal),
     };
     hand.app.metrics.answered(reply.status());

@@ -1,6 +1,6 @@
 //! An answer's body on its way to the caller.
 //!
-//! Rules: a chunk leaves as it came, at once; a stream that fails or breaks is told, as an error
+//! Rules: what has come leaves at once, byte for byte; a stream that fails or breaks is told, as an error
 //! event where the framing has one, and its connection is aborted, never ended cleanly; and when
 //! the caller leaves, dropping this drops the upstream's connection with it.
 
@@ -68,7 +68,7 @@ impl Passing {
         }
         loop {
             let chunk = match ready!(Pin::new(&mut self.upstream).poll_frame(cx)) {
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => self.upstream.gather(frame.into_data().unwrap_or_default()),
                 Some(Err(error)) => return Poll::Ready(self.broken(Some(error))),
                 None => return Poll::Ready(self.ended()),
             };

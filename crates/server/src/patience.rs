@@ -6,16 +6,18 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::settings::Limits;
 
 /// The longest wait that a caller can ask for: beyond an hour nobody listens any more.
 const LONGEST: f64 = 3600.0;
 
+const TIMEOUT: HeaderName = HeaderName::from_static("x-server-timeout");
+
 /// The stricter of what the caller asks and what the operator sets.
 pub fn asked(headers: &HeaderMap, limits: &Limits) -> Option<Duration> {
-    let asked = headers.get("x-server-timeout").and_then(|value| value.to_str().ok()?.parse().ok());
+    let asked = headers.get(TIMEOUT).and_then(|value| value.to_str().ok()?.parse().ok());
     let asked = asked
         .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
         .map(|seconds| Duration::from_secs_f64(seconds.min(LONGEST)));

@@ -19,7 +19,7 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-potluck-attempts");
 /// The answer for the caller. `judged` is false where its shape was changed by a mask.
 pub fn reply(answered: Answered, dialect: Dialect, judged: bool) -> Reply {
     let Answered { mut parts, body, mut lease, mark, used } = answered;
-    keep_ours(&mut parts.headers);
+    headers::keep_for_caller(&mut parts.headers);
     mark_reply(&mut parts.headers, lease.served_by_own(), mark, lease.attempts());
     match body {
         AnsweredBody::Rewritten(text) => {
@@ -68,20 +68,6 @@ fn framing(dialect: Dialect, headers: &HeaderMap) -> Framing {
         Dialect::Native | Dialect::Compat if kind.starts_with(b"application/json") => Framing::Json,
         _ => Framing::Opaque,
     }
-}
-
-/// Takes out what must not travel. Nearly always there is little to take out, so it is done in
-/// place instead of building the map anew.
-pub fn keep_ours(headers: &mut HeaderMap) {
-    let kept = headers::from_google(headers).count();
-    if kept == headers.len() {
-        return;
-    }
-    let mut left = HeaderMap::with_capacity(kept + 8);
-    for (name, value) in headers::from_google(headers) {
-        left.append(name, value.clone());
-    }
-    *headers = left;
 }
 
 /// Version and extensions belong to the upstream's connection.

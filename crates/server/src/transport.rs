@@ -20,6 +20,7 @@ mod session;
 pub mod stream;
 pub mod tls;
 pub mod upstream;
+mod upstream_body;
 mod waiting;
 pub mod workers;
 
@@ -31,7 +32,8 @@ pub use guard::{GuardRefusal, check};
 pub use link::Outgoing;
 pub use listen::{Door, Peer, bind, serve};
 pub use stream::Stream;
-pub use upstream::{Upstream, UpstreamBody, UpstreamConfig};
+pub use upstream::{Upstream, UpstreamConfig};
+pub use upstream_body::UpstreamBody;
 pub use workers::Workers;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::Shown;
 use potluck_gemini::uploads::{SignedPart, UPLOAD_URL_HEADERS, Upload};
-use potluck_gemini::{ApiKey, redact};
+use potluck_gemini::{ApiKey, headers, redact};
 
 use crate::app::{App, Hand};
 use crate::forward::{self, Answered, Unanswered};
@@ -80,7 +80,7 @@ async fn pass(
     let answer = forward::send(hand, request, || None, outgoing.patience).await;
     let (mut parts, mut upstream) = answer.map_err(unanswered)?.into_parts();
     show_urls(hand, &mut parts.headers, base);
-    served::keep_ours(&mut parts.headers);
+    headers::keep_for_caller(&mut parts.headers);
     let status = parts.status;
     let body = if status.is_client_error() || status.is_server_error() {
         let text = body::collect(&mut upstream, MAX_ERROR).await.unwrap_or_default();

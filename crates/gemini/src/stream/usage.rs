@@ -5,7 +5,10 @@
 //! looks like usage counts only if it is a field of the outermost object, which shows in how the
 //! text goes on from there: it must end with that very object.
 
-use memchr::{memchr, memmem};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::memrchr;
 
 use super::event::Event;
 use crate::json::Tokenizer;
@@ -14,7 +17,7 @@ use crate::json::Tokenizer;
 const TAIL_MAX: usize = 4 << 10;
 
 /// How usage begins in both dialects.
-const USAGE: &[u8] = b"\"usage";
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage"));
 
 /// So many places are read that look like usage. What is not usage and looks like it stands in
 /// arguments that a model wrote, which are seldom about this.
@@ -63,22 +66,32 @@ impl Tail {
         let text = self.bytes.trim_ascii_end();
         // The end of a list of answers.
         let text = text.strip_suffix(b"]").unwrap_or(text).trim_ascii_end();
-        places(text).find_map(|at| usage_in(&text[at..])).unwrap_or_default()
+        usage_of(text).unwrap_or_default()
     }
 }
 
 /// What the last of these events tells that tells something; each is one line.
 pub(super) fn of_events(events: &[u8]) -> Option<Usage> {
-    places(events).find_map(|at| {
-        let rest = &events[at..];
-        usage_in(&rest[..memchr(b'\n', rest).unwrap_or(rest.len())])
-    })
+    let mut rest = events.trim_ascii_end();
+    while !rest.is_empty() {
+        let begin = memrchr(b'\n', rest).map_or(0, |end| end + 1);
+        if let Some(usage) = usage_of(&rest[begin..]) {
+            return Some(usage);
+        }
+        rest = rest[..begin].trim_ascii_end();
+    }
+    None
 }
 
-/// Where usage may stand, the last place first.
-fn places(text: &[u8]) -> impl Iterator<Item = usize> {
+/// The last usage that a text tells, to whose end the outermost object goes.
+fn usage_of(text: &[u8]) -> Option<Usage> {
     let is_key = |at: &usize| at.checked_sub(1).is_none_or(|before| text[before] != b'\\');
-    memmem::rfind_iter(text, USAGE).filter(is_key).take(PLACES_MAX)
+    let mut places = [None; PLACES_MAX];
+    for (n, at) in USAGE.find_iter(text).filter(is_key).enumerate() {
+        places[n % PLACES_MAX] = Some(at);
+    }
+    places.sort_unstable();
+    places.iter().rev().flatten().find_map(|at| usage_in(&text[*at..]))
 }
 
 /// Reads on from a key of the outermost object, if that is what it is.

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::error::BodyError;
 use super::link::Outgoing;
-use super::upstream::UpstreamBody;
+use super::upstream_body::UpstreamBody;
 
 /// An answer's body: made here, passed on, or made by a `G` of the edition's own (a watched
 /// stream, a page in parts).

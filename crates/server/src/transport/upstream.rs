@@ -1,32 +1,25 @@
 //! Sending requests to the one origin.
 //!
-//! Rule: an answer is read in the task that passes it on. The connection travels inside the
-//! answer's body; it goes back among the waiting ones when the body has ended well, and is closed
-//! by being dropped in every other case. A waiting connection that dies under a request is the
+//! Rule: an answer is read in the task that passes it on (see `upstream_body`). A waiting connection that dies under a request is the
 //! upstream's right, not a failure: the request is sent again on a fresh one where that is safe.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use rustls::pki_types::ServerName;
 use tokio::sync::Mutex;
 
 use super::dial::Dialer;
 use super::egress::Egress;
-use super::error::{BodyError, DialError, SendError, Sent, Why};
+use super::error::{DialError, SendError, Sent, Why};
 use super::link::{Failed, Link, Outgoing};
 use super::stream::Stream;
 use super::tls::{self, TlsError};
+use super::upstream_body::{GONE, UpstreamBody};
 use super::waiting::Waiting;
-use crate::idle::Idle;
 
 /// How long a connection waits for its next request. Google keeps them open for four minutes,
 /// what lies between (proxies, address translation) often for little more than one.
@@ -192,17 +185,8 @@ impl<B: Outgoing> Upstream<B> {
             Err(Failed::Gone) => return Err(Tried::Failed(perhaps(Why::Reset(GONE.into())))),
         };
         check_framing(&parts.headers).map_err(Tried::Failed)?;
-        let mut body = UpstreamBody {
-            incoming,
-            link: Some(link),
-            waiting: self.waiting.clone(),
-            idle_limit: self.origin.idle_stream,
-            idle: None,
-            ended: false,
-        };
-        if body.incoming.is_end_stream() {
-            body.settle();
-        }
+        let idle_limit = self.origin.idle_stream;
+        let body = UpstreamBody::new(incoming, link, self.waiting.clone(), idle_limit);
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -212,8 +196,6 @@ impl<B: Outgoing> Clone for Upstream<B> {
         Upstream { origin: self.origin.clone(), waiting: self.waiting.clone() }
     }
 }
-
-const GONE: &str = "connection closed";
 
 /// A request on one connection that led nowhere.
 enum Tried<B> {
@@ -269,102 +251,5 @@ fn origin_authority(origin: &Uri) -> Result<Authority, ConfigError> {
             Ok(authority.clone())
         }
         _ => Err(ConfigError::Origin),
-    }
-}
-
-/// An answer's body, with the connection it comes from.
-pub struct UpstreamBody<B: Outgoing> {
-    incoming: Incoming,
-    link: Option<Box<Link<B>>>,
-    waiting: Arc<Waiting<B>>,
-    idle_limit: Duration,
-    /// Made when the first read has to wait.
-    idle: Option<Idle>,
-    ended: bool,
-}
-
-impl<B: Outgoing> UpstreamBody<B> {
-    /// The body has ended well: its connection may serve another request, if both ends agree.
-    fn settle(&mut self) {
-        self.ended = true;
-        if let Some(mut link) = self.link.take()
-            && (link.is_free() || link.is_reusable())
-        {
-            self.waiting.put(link);
-        }
-    }
-
-    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.ended = true;
-        self.link = None;
-        Poll::Ready(Some(Err(error)))
-    }
-
-    /// What the connection has handed over already.
-    fn poll_ready_frame(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut quiet = Context::from_waker(Waker::noop());
-        match ready!(Pin::new(&mut self.incoming).poll_frame(&mut quiet)) {
-            Some(Ok(frame)) if frame.is_data() => {
-                if let Some(idle) = &mut self.idle {
-                    idle.touch();
-                }
-                if self.incoming.is_end_stream() {
-                    self.settle();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            // Trailers end a body, and no caller of ours asks for them.
-            Some(Ok(_)) | None => {
-                self.settle();
-                Poll::Ready(None)
-            }
-            Some(Err(error)) => self.fail(BodyError::Cut(error.into())),
-        }
-    }
-
-    /// Moves the connection, then looks again.
-    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(link) = &mut self.link {
-            link.poll(cx);
-        }
-        self.poll_ready_frame()
-    }
-}
-
-impl<B: Outgoing> Body for UpstreamBody<B> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
-        if this.ended {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(frame) = this.poll_ready_frame() {
-            return Poll::Ready(frame);
-        }
-        if let Poll::Ready(frame) = this.poll_link(&mut Context::from_waker(Waker::noop())) {
-            return Poll::Ready(frame);
-        }
-        if let Poll::Ready(frame) = this.poll_link(cx) {
-            return Poll::Ready(frame);
-        }
-        if this.link.as_ref().is_none_or(|link| link.is_over()) {
-            return this.fail(BodyError::Cut(GONE.into()));
-        }
-        let limit = this.idle_limit;
-        ready!(this.idle.get_or_insert_with(|| Idle::new(limit)).poll_expired(cx));
-        this.fail(BodyError::Silent)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ended
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }
