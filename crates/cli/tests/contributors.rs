@@ -345,3 +345,24 @@ fn long_cooldowns_and_dead_keys_outlive_a_restart() {
     assert!(calls(&sim, 2) > 0, "the day is spent for one model alone");
     assert_eq!(potluck.ask(generate(&key(4), "back")).served_by(), "own");
 }
+
+#[test]
+fn a_key_that_comes_back_at_once_is_there_to_stay() {
+    let sim = sim(4);
+    let mut potluck = Potluck::joined(&sim, 4);
+    for number in 1..=4 {
+        assert_eq!(withdraw(&potluck, number).status, 204);
+        change(&potluck, number, &json!({"paused": false}));
+        let back = potluck.generate(&key(number), "hello again");
+        assert_eq!(back.header("x-potluck-key"), Some("stored"), "{back:?}");
+    }
+
+    // What was to be written behind has been written by then.
+    std::thread::sleep(Duration::from_secs(1));
+    potluck.restart();
+
+    for number in 1..=4 {
+        let known = potluck.generate(&key(number), "still here");
+        assert_eq!(known.header("x-potluck-key"), Some("known"), "{known:?}");
+    }
+}

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
-use potluck_core::{Alarm, Event, KeyId, Outcome, Slot, State, Usage};
+use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, State, Usage};
 use potluck_gemini::{Dialect, failure};
-use potluck_store::{KeyState, StoreError, UsageTotal};
+use potluck_store::{Answer, KeyState, StoreError, UsageTotal};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -130,12 +130,16 @@ impl Scribe {
             Event::Withdrawn { id, tombstone } => {
                 self.stored.remove(id);
                 let row = potluck_store::Tombstone { id: tombstone.0, at: now };
-                store.withdraw(id.0, row).await.map(drop)
+                let withdrawn = |pool: &Pool<Lent>| pool.is_withdrawn(*tombstone);
+                still(app, withdrawn, || store.withdraw(id.0, row)).await
             }
-            Event::TombstoneLifted(tombstone) => store.lift(tombstone.0).await.map(drop),
+            Event::TombstoneLifted(tombstone) => {
+                let lifted = |pool: &Pool<Lent>| !pool.is_withdrawn(*tombstone);
+                still(app, lifted, || store.lift(tombstone.0)).await
+            }
             Event::Erase(id) => {
                 self.stored.remove(id);
-                store.erase(id.0).await.map(drop)
+                still(app, |pool| !pool.knows(*id), || store.erase(id.0)).await
             }
             Event::Probe { .. } | Event::Alarm(_) => Ok(()),
         }
@@ -160,6 +164,23 @@ impl Scribe {
         }
         self.stored.insert(id, now);
         Ok(())
+    }
+}
+
+/// Orders a write only if what it says still holds. The store takes orders when it is called, so
+/// under the lock nothing that happens later can be undone by a change that comes late.
+async fn still(
+    app: &App,
+    holds: impl FnOnce(&Pool<Lent>) -> bool,
+    order: impl FnOnce() -> Answer<bool>,
+) -> Result<(), StoreError> {
+    let ordered = {
+        let pool = app.pool();
+        holds(&pool).then(order)
+    };
+    match ordered {
+        Some(written) => written.await.map(drop),
+        None => Ok(()),
     }
 }
 

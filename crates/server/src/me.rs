@@ -142,7 +142,16 @@ async fn change(
     patch: &LimitsPatch,
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
-    let changed = app.pool().change(id, Some(tombstone), patch, app.clock.now());
+    // As for a withdrawal: what the pool decides first, the store does first.
+    let (changed, lifting) = {
+        let mut pool = app.pool();
+        let changed = pool.change(id, Some(tombstone), patch, app.clock.now());
+        let lifting: potluck_store::Answer<bool> = match changed {
+            Changed::MayRejoin => app.store.lift(tombstone.0),
+            _ => Box::pin(std::future::ready(Ok(false))),
+        };
+        (changed, lifting)
+    };
     match changed {
         Changed::Limits(limits) => {
             let stored = app.store.set_limits(id.0, crate::rows::limits(&limits)).await;
@@ -150,8 +159,7 @@ async fn change(
             look(hand, id, tombstone)
         }
         Changed::MayRejoin => {
-            let lifted = app.store.lift(tombstone.0).await;
-            lifted.map_err(|error| crate::rows::trouble(app, &error))?;
+            lifting.await.map_err(|error| crate::rows::trouble(app, &error))?;
             Ok(local::json(&json!({
                 "state": "unknown",
                 "why": "This key joins again with its next successful call.",
@@ -166,13 +174,21 @@ async fn change(
 /// Takes the key out at once; answers when no call holds it any more and the disk has forgotten it.
 async fn withdraw(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply, Problem> {
     let app = &hand.app;
-    let withdrawal = app.pool().withdraw(id, tombstone, app.clock.now());
-    let at = clock::wall().0;
-    let row = potluck_store::Tombstone { id: tombstone.0, at };
-    let erased = app.store.withdraw(id.0, row).await;
-    let erased = erased.map_err(|error| crate::rows::trouble(app, &error))?;
+    let row = potluck_store::Tombstone { id: tombstone.0, at: clock::wall().0 };
+    // The store takes orders when it is called: under the lock, its order is the pool's.
+    let (mut withdrawal, erasing) = {
+        let mut pool = app.pool();
+        (pool.withdraw(id, tombstone, app.clock.now()), app.store.withdraw(id.0, row))
+    };
+    let erased = erasing.await.map_err(|error| crate::rows::trouble(app, &error))?;
+    if withdrawal.is_none() && erased {
+        // It was stored a moment ago, for a caller who left or whose answer is yet to go: whether
+        // or not it has joined meanwhile, it is out, and stays out.
+        let mut pool = app.pool();
+        withdrawal = pool.withdraw(id, tombstone, app.clock.now());
+        pool.restore_tombstone(tombstone);
+    }
     let Some(withdrawal) = withdrawal else {
-        // It may have been stored a moment ago for a caller who left before it joined.
         return if erased { Ok(gone()) } else { Err(Problem::new(Reason::UnknownKey)) };
     };
     let deadline = tokio::time::Instant::now() + LAST_LEASE;

@@ -93,7 +93,7 @@ async fn call(
         metered: scan.metered,
         way: if own { Way::OwnOnly } else { Way::Pool },
         proof: asked.route.proof,
-        conversation: scan.conversation,
+        conversation: scan.conversation.map(|talk| talk ^ bearers_own(id)),
         signature: scan.signature,
         has_model_turn: scan.has_model_turn,
         prompt_tokens: scan.prompt_tokens,
@@ -115,6 +115,13 @@ async fn call(
         Ok(answered) => served::reply(answered, asked.route.dialect, !asked.masked),
         Err(refused) => served::refused(&refused, asked.route.dialect),
     })
+}
+
+/// Tells callers apart who begin a conversation with the same words, as programs of one kind do:
+/// only the turns of one caller belong to one key.
+fn bearers_own(id: KeyId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = id.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 fn is_longer_than(request: &Request<Incoming>, limit: usize) -> bool {
