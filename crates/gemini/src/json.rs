@@ -163,14 +163,10 @@ impl Tokenizer {
 
     /// Reads on. After an error every further push is the same error.
     pub(crate) fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let read = match self.state {
-                State::Text => self.text(rest, sink),
-                _ => self.step(rest[0], sink),
-            };
-            match read {
-                Ok(read) => at += read,
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.run(rest, sink) {
+                Ok(read) => rest = &rest[read..],
                 Err(malformed) => {
                     self.state = State::Dead;
                     return Err(malformed);
@@ -180,15 +176,25 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Reads one byte outside a string's plain text; 0 when it must be looked at again.
-    fn step(&mut self, byte: u8, sink: &mut impl Sink) -> Result<usize, Malformed> {
+    /// Reads what can be read in one state; says how much that was. It is 0 when a number has
+    /// ended and the byte behind it must be looked at again.
+    fn run(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<usize, Malformed> {
+        let first = bytes[0];
         match self.state {
-            State::Escape => self.escape(byte, sink)?,
-            State::Hex(left) => self.hex(byte, left, sink)?,
-            State::Literal(which, seen) => self.literal(byte, which, seen, sink)?,
-            State::Number(digits) => return self.number(byte, digits, sink),
-            _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') && self.state != State::Dead => {}
-            _ => self.token(byte, sink)?,
+            State::Text => return self.text(bytes, sink),
+            State::Escape => self.escape(first, sink)?,
+            State::Hex(left) => self.hex(first, left, sink)?,
+            State::Literal(which, seen) => self.literal(first, which, seen, sink)?,
+            State::Number(digits) => return self.number(bytes, digits, sink),
+            State::Dead => return Err(Malformed),
+            _ => {
+                let space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+                let Some(at) = bytes.iter().position(|byte| !space(byte)) else {
+                    return Ok(bytes.len());
+                };
+                self.token(bytes[at], sink)?;
+                return Ok(at + 1);
+            }
         }
         Ok(1)
     }
@@ -298,28 +304,32 @@ impl Tokenizer {
 
     fn number(
         &mut self,
-        byte: u8,
-        digits: Digits,
+        bytes: &[u8],
+        mut digits: Digits,
         sink: &mut impl Sink,
     ) -> Result<usize, Malformed> {
-        if let Some(next) = digits.next(byte) {
-            let digit = u64::from(byte.wrapping_sub(b'0'));
-            self.whole = match next {
-                Digits::Whole => {
-                    self.whole.and_then(|n| n.checked_mul(10)).and_then(|n| n.checked_add(digit))
+        for (at, byte) in bytes.iter().enumerate() {
+            let Some(next) = digits.next(*byte) else {
+                if !digits.complete() {
+                    return Err(Malformed);
                 }
+                sink.scalar(Scalar::Number(self.whole));
+                self.after_value();
+                return Ok(at);
+            };
+            digits = next;
+            self.whole = match next {
+                Digits::Whole => self.whole.and_then(|whole| appended(whole, *byte)),
                 _ => None,
             };
-            self.state = State::Number(next);
-            return Ok(1);
         }
-        if !digits.complete() {
-            return Err(Malformed);
-        }
-        sink.scalar(Scalar::Number(self.whole));
-        self.after_value();
-        Ok(0)
+        self.state = State::Number(digits);
+        Ok(bytes.len())
     }
+}
+
+fn appended(whole: u64, digit: u8) -> Option<u64> {
+    whole.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! answer what is ours.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 
 use futures_util::FutureExt;
 use http::header::{HeaderName, HeaderValue, ORIGIN};
@@ -50,9 +51,10 @@ pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply
     let id = hand.app.ids.next();
     let from_page = request.headers().contains_key(ORIGIN);
     let mut reply = match guard::check(&request) {
-        // The one large future of a call: on the heap from here on, or it would be moved, as a
-        // part of others, through every layer between here and the connection.
-        Ok(()) => unpanicked(&hand.app.metrics, Box::pin(dispatch(&hand, request, peer))).await,
+        Ok(()) => {
+            let dispatched = on_heap(|| dispatch(&hand, request, peer));
+            unpanicked(&hand.app.metrics, dispatched).await
+        }
         Err(refusal) => problem::guarded(refusal),
     };
     hand.app.metrics.answered(reply.status());
@@ -63,6 +65,13 @@ pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply
     }
     headers.remove(local::PRIVATE);
     reply
+}
+
+/// The one large future of a call, made where it stays: it would be moved, as a part of others,
+/// through every layer between here and the connection, and into a plain `Box::pin` once.
+fn on_heap<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    let room = Box::new_uninit();
+    Box::into_pin(Box::write(room, make()))
 }
 
 /// A panic costs the request it happened in, and nobody else's.

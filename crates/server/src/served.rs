@@ -16,10 +16,14 @@ const SERVED_BY: HeaderName = HeaderName::from_static("x-potluck-served-by");
 const KEY: HeaderName = HeaderName::from_static("x-potluck-key");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-potluck-attempts");
 
+/// Room for the headers that are added here and on the way out, so that the map grows once.
+const OURS: usize = 6;
+
 /// The answer for the caller. `judged` is false where its shape was changed by a mask.
 pub fn reply(answered: Answered, dialect: Dialect, judged: bool) -> Reply {
     let Answered { mut parts, body, mut lease, mark, used } = answered;
     headers::keep_for_caller(&mut parts.headers);
+    parts.headers.reserve(OURS);
     mark_reply(&mut parts.headers, lease.served_by_own(), mark, lease.attempts());
     match body {
         AnsweredBody::Rewritten(text) => {
@@ -55,7 +59,12 @@ pub fn refused(refused: &Refused, dialect: Dialect) -> Reply {
 fn mark_reply(headers: &mut HeaderMap, own: bool, mark: KeyMark, attempts: u8) {
     headers.insert(SERVED_BY, HeaderValue::from_static(if own { "own" } else { "pool" }));
     headers.insert(KEY, mark.value());
-    headers.insert(ATTEMPTS, HeaderValue::from(u64::from(attempts)));
+    headers.insert(ATTEMPTS, number(attempts));
+}
+
+/// Nearly always one, which needs no text of its own.
+fn number(attempts: u8) -> HeaderValue {
+    if attempts == 1 { HeaderValue::from_static("1") } else { u64::from(attempts).into() }
 }
 
 /// How the body is framed, by what Google says of it.

@@ -150,10 +150,23 @@ fn short_escape(byte: u8) -> Option<u8> {
 /// than it saves there.
 const SHORT: usize = 24;
 
+/// What ends a run of plain text: a quote, a backslash, a control character.
+const ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        ends[byte] = true;
+        byte += 1;
+    }
+    ends[b'"' as usize] = true;
+    ends[b'\\' as usize] = true;
+    ends
+};
+
 /// How many bytes there are before a quote, a backslash or a control character.
 fn plain(bytes: &[u8]) -> usize {
     let short = &bytes[..bytes.len().min(SHORT)];
-    if let Some(at) = short.iter().position(|&byte| matches!(byte, b'"' | b'\\' | ..0x20)) {
+    if let Some(at) = short.iter().position(|&byte| ENDS[usize::from(byte)]) {
         return at;
     }
     let long = &bytes[short.len()..];

@@ -36,22 +36,31 @@ pub(super) fn check(path: &str) -> Result<(), Unsafe> {
     if bytes.first() != Some(&b'/') {
         return Err(Unsafe::EmptySegment);
     }
-    let mut before = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match (before, byte) {
-            (b'/', b'/') => return Err(Unsafe::EmptySegment),
-            (b'.', b'.') => return Err(Unsafe::Dots),
-            (b'/', b'.') if matches!(bytes.get(at + 1), None | Some(b'/')) => {
-                return Err(Unsafe::Dots);
-            }
-            (_, b'%') => check_escape(&bytes[at + 1..])?,
-            _ if !PLAIN[usize::from(byte)] => return Err(Unsafe::Byte),
-            _ => {}
-        }
-        before = byte;
-    }
-    Ok(())
+    // Nearly every byte is one that never matters.
+    let mut matter = bytes.iter().enumerate().filter(|(_, byte)| !WORD[usize::from(**byte)]);
+    matter.try_for_each(|(at, byte)| check_byte(*byte, &bytes[..at], &bytes[at + 1..]))
 }
+
+fn check_byte(byte: u8, before: &[u8], after: &[u8]) -> Result<(), Unsafe> {
+    match (before.last(), byte) {
+        (Some(b'/'), b'/') => Err(Unsafe::EmptySegment),
+        (Some(b'.'), b'.') => Err(Unsafe::Dots),
+        (Some(b'/'), b'.') if matches!(after.first(), None | Some(b'/')) => Err(Unsafe::Dots),
+        (_, b'%') => check_escape(after),
+        _ if !PLAIN[usize::from(byte)] => Err(Unsafe::Byte),
+        _ => Ok(()),
+    }
+}
+
+const WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        word[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+        byte += 1;
+    }
+    word
+};
 
 /// What may stand in a segment unescaped, and `/`. Of RFC 3986's set only `;` is missing: some
 /// servers cut a segment there.

@@ -103,6 +103,22 @@ fn shadows(name: &HeaderName) -> bool {
 
 /// Host and port, and nothing that some server might take for more.
 fn is_host(value: &[u8]) -> bool {
+    is_usual_host(value) || is_any_host(value)
+}
+
+/// A name or an IPv4 address, as nearly everyone writes them: found out without a parser.
+fn is_usual_host(value: &[u8]) -> bool {
+    let colon = value.iter().position(|byte| *byte == b':');
+    let (host, port) = value.split_at(colon.unwrap_or(value.len()));
+    let port = port.strip_prefix(b":").unwrap_or(b"1");
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    !host.is_empty()
+        && host.iter().all(of_name)
+        && (1..=5).contains(&port.len())
+        && port.iter().all(u8::is_ascii_digit)
+}
+
+fn is_any_host(value: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte);
     !value.is_empty()
         && value.iter().all(plain)
