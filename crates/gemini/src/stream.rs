@@ -32,7 +32,7 @@ use crate::failure::Failure;
 use crate::json::Tokenizer;
 use event::Event;
 use late::Late;
-use skim::Skim;
+use skim::{Finders, Skim};
 use usage::Tail;
 
 /// Longest undecided beginning that is held. Google writes 15 bytes; more is no form of its errors.
@@ -79,6 +79,8 @@ pub struct Watch {
     free: Vec<u8>,
     late: Option<Late>,
     tail: Tail,
+    /// Made when the first events come.
+    finders: Option<Box<Finders>>,
 }
 
 /// What a chunk means. `from` is where in it the undecided or bad event begins; `None` when that
@@ -105,6 +107,7 @@ impl Watch {
             free: Vec::new(),
             late: None,
             tail: Tail::default(),
+            finders: None,
         }
     }
 
@@ -162,14 +165,21 @@ impl Watch {
     }
 
     fn read(&mut self, chunk: &[u8]) -> Read {
+        let finders = self.finders.take().unwrap_or_else(|| Box::new(Finders::new()));
+        let read = self.read_with(&finders, chunk);
+        self.finders = Some(finders);
+        read
+    }
+
+    fn read_with(&mut self, finders: &Finders, chunk: &[u8]) -> Read {
         let mut begun = None;
         let mut at = 0;
-        let mut skim = Skim::new(self.framing, chunk);
+        let mut skim = Skim::new(finders, self.framing, chunk);
         while at < chunk.len() {
             if self.line == Line::Start && !self.open {
                 let clear = skim.clear_events(at);
                 at += clear.len();
-                self.skimmed(&chunk[clear]);
+                self.skimmed(finders, &chunk[clear]);
                 begun = Some(at);
                 if at == chunk.len() {
                     break;
@@ -195,8 +205,8 @@ impl Watch {
     }
 
     /// Whole events passed that say nothing but words and, perhaps, tokens.
-    fn skimmed(&mut self, events: &[u8]) {
-        match usage::of_events(events) {
+    fn skimmed(&mut self, finders: &Finders, events: &[u8]) {
+        match usage::of_events(finders.usage(), events) {
             Some(usage) => self.event.add_usage(usage),
             None => self.event.add_text(skim::words(self.framing, events)),
         }

@@ -27,7 +27,8 @@ pub enum Seen<'w> {
         pass: usize,
     },
     /// The stream failed. This may still go as in `Part`, then nothing: keep pushing until
-    /// [`Watch::told`] or the end, then send [`Watch::error_event`] and abort.
+    /// [`told`](super::Watch::told) or the end, then send
+    /// [`error_event`](super::Watch::error_event) and abort.
     Failed {
         /// Held bytes that are free to go.
         before: &'w [u8],

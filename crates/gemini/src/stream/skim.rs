@@ -6,12 +6,11 @@
 //! one of theirs, and whatever is not clear is read.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr2};
 
-use super::{DATA, Framing};
+use super::{DATA, Framing, usage};
 
 /// `finishReason` and `blockReason`.
 const REASON: &[u8] = b"Reason\"";
@@ -20,24 +19,39 @@ const ERROR: &[u8] = b"\"error\"";
 /// signs that Google escapes.
 const ESCAPE: &[u8] = b"\\u00";
 
-/// Searches prepared once: preparing one costs as much as searching an event.
-static FINDERS: LazyLock<[Finder<'static>; MARKS]> =
-    LazyLock::new(|| [ERROR, ESCAPE, REASON].map(Finder::new));
-
 const MARKS: usize = 3;
+
+/// Searches, prepared once a stream: preparing one costs as much as searching an event.
+#[derive(Debug)]
+pub(super) struct Finders {
+    marks: [Finder<'static>; MARKS],
+    usage: usage::Finder,
+}
+
+impl Finders {
+    pub(super) fn new() -> Self {
+        Finders { marks: [ERROR, ESCAPE, REASON].map(Finder::new), usage: usage::finder() }
+    }
+
+    /// For what events tell of their tokens.
+    pub(super) fn usage(&self) -> &usage::Finder {
+        &self.usage
+    }
+}
 
 /// Looks through one chunk, each byte once for each word.
 pub(super) struct Skim<'c> {
+    finders: &'c Finders,
     chunk: &'c [u8],
     /// Where each word stands next; `None` before it was looked for.
     next: [Option<usize>; MARKS],
 }
 
 impl<'c> Skim<'c> {
-    pub(super) fn new(framing: Framing, chunk: &'c [u8]) -> Self {
+    pub(super) fn new(finders: &'c Finders, framing: Framing, chunk: &'c [u8]) -> Self {
         // Compatible streams end with a mark of their own, whatever reasons they give.
         let reason = (framing == Framing::Compat).then_some(chunk.len());
-        Skim { chunk, next: [None, None, reason] }
+        Skim { finders, chunk, next: [None, None, reason] }
     }
 
     /// The clear events that follow each other from `from` on.
@@ -55,7 +69,7 @@ impl<'c> Skim<'c> {
     /// Where the first word that could matter stands, from `from` on.
     fn mark(&mut self, from: usize) -> usize {
         let mut first = self.chunk.len();
-        for (next, finder) in self.next.iter_mut().zip(FINDERS.iter()) {
+        for (next, finder) in self.next.iter_mut().zip(&self.finders.marks) {
             let at = match *next {
                 Some(at) if at >= from => at,
                 _ => find(finder, self.chunk, from),

@@ -5,9 +5,7 @@
 //! looks like usage counts only if it is a field of the outermost object, which shows in how the
 //! text goes on from there: it must end with that very object.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
+use memchr::memmem;
 use memchr::memrchr;
 
 use super::event::Event;
@@ -17,11 +15,19 @@ use crate::json::Tokenizer;
 const TAIL_MAX: usize = 4 << 10;
 
 /// How usage begins in both dialects.
-static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage"));
+const USAGE: &[u8] = b"\"usage";
 
 /// So many places are read that look like usage. What is not usage and looks like it stands in
 /// arguments that a model wrote, which are seldom about this.
 const PLACES_MAX: usize = 4;
+
+/// A search for usage, prepared.
+pub(super) type Finder = memmem::Finder<'static>;
+
+/// Prepares to search for usage.
+pub(super) fn finder() -> Finder {
+    Finder::new(USAGE)
+}
 
 /// Tokens, as the answer tells them; the last word counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,16 +72,16 @@ impl Tail {
         let text = self.bytes.trim_ascii_end();
         // The end of a list of answers.
         let text = text.strip_suffix(b"]").unwrap_or(text).trim_ascii_end();
-        usage_of(text).unwrap_or_default()
+        usage_of(&finder(), text).unwrap_or_default()
     }
 }
 
 /// What the last of these events tells that tells something; each is one line.
-pub(super) fn of_events(events: &[u8]) -> Option<Usage> {
+pub(super) fn of_events(finder: &Finder, events: &[u8]) -> Option<Usage> {
     let mut rest = events.trim_ascii_end();
     while !rest.is_empty() {
         let begin = memrchr(b'\n', rest).map_or(0, |end| end + 1);
-        if let Some(usage) = usage_of(&rest[begin..]) {
+        if let Some(usage) = usage_of(finder, &rest[begin..]) {
             return Some(usage);
         }
         rest = rest[..begin].trim_ascii_end();
@@ -84,10 +90,10 @@ pub(super) fn of_events(events: &[u8]) -> Option<Usage> {
 }
 
 /// The last usage that a text tells, to whose end the outermost object goes.
-fn usage_of(text: &[u8]) -> Option<Usage> {
+fn usage_of(finder: &Finder, text: &[u8]) -> Option<Usage> {
     let is_key = |at: &usize| at.checked_sub(1).is_none_or(|before| text[before] != b'\\');
     let mut places = [None; PLACES_MAX];
-    for (n, at) in USAGE.find_iter(text).filter(is_key).enumerate() {
+    for (n, at) in finder.find_iter(text).filter(is_key).enumerate() {
         places[n % PLACES_MAX] = Some(at);
     }
     places.sort_unstable();
