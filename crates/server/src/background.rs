@@ -47,6 +47,7 @@ pub async fn run(hand: Hand, stored: HashMap<KeyId, Usage>, mut stop: oneshot::R
             _ = tick.tick() => {}
             _ = &mut stop => break,
         }
+        hand.app.clock.set_right();
         hand.app.pool().handle_timeout(hand.app.clock.now());
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;

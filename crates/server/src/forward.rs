@@ -72,14 +72,14 @@ pub struct Refused {
 }
 
 /// Carries a call out.
-pub async fn run(hand: &Hand, mut job: Job<'_>) -> Result<Answered, Refused> {
+pub async fn run(hand: &Hand, job: &mut Job<'_>) -> Result<Answered, Refused> {
     let (lease, mut step) = Lease::begin(&hand.app, job.call);
     let mark = if lease.bearer_is_known() { KeyMark::Known } else { KeyMark::NotStored };
     let mut run = Run { hand, lease, mark };
     loop {
         match step {
             Step::Try(attempt) => {
-                if let Some(answered) = run.attempt(&mut job, &attempt).await.transpose() {
+                if let Some(answered) = run.attempt(job, &attempt).await.transpose() {
                     return match answered {
                         Ok((parts, body, used)) => {
                             Ok(Answered { parts, body, lease: run.lease, mark: run.mark, used })

@@ -13,38 +13,45 @@ use tokio::time::{Instant, Sleep};
 /// Tells when nothing has happened for a while.
 pub struct Idle {
     limit: Duration,
+    running: Option<Running>,
+}
+
+struct Running {
     last: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Idle {
-    /// Silence is allowed for `limit`, from now on.
+    /// Silence is allowed for `limit`, from the first wait on.
     pub fn new(limit: Duration) -> Idle {
-        Idle { limit, last: Instant::now(), timer: None }
+        Idle { limit, running: None }
     }
 
     /// Something happened. A look at the clock is needed only where a timer runs.
     pub fn touch(&mut self) {
-        if self.timer.is_some() {
-            self.last = Instant::now();
+        if let Some(running) = &mut self.running {
+            running.last = Instant::now();
         }
     }
 
     /// Ready once the silence has lasted too long; call it whenever there is nothing to read.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.timer.is_none() {
-            self.last = Instant::now();
-        }
+        let running = self.running.get_or_insert_with(|| Running::new(self.limit));
         loop {
-            let deadline = self.last + self.limit;
-            let timer =
-                self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-            std::task::ready!(timer.as_mut().poll(cx));
+            std::task::ready!(running.timer.as_mut().poll(cx));
+            let deadline = running.last + self.limit;
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(deadline);
+            running.timer.as_mut().reset(deadline);
         }
+    }
+}
+
+impl Running {
+    fn new(limit: Duration) -> Running {
+        let last = Instant::now();
+        Running { last, timer: Box::pin(tokio::time::sleep_until(last + limit)) }
     }
 }
 

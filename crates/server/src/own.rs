@@ -76,7 +76,8 @@ pub async fn exchange(
         dialect: asked.route.dialect,
         body,
     };
-    let answered = forward::run(hand, Job { call, outgoing, key, repeatable: safe }).await;
+    let mut job = Job { call, outgoing, key, repeatable: safe };
+    let answered = forward::run(hand, &mut job).await;
     let Ok(answered) = answered else { return Ok(answered) };
     let answered = match asked.route.class {
         Class::Download => download::follow(hand, answered, &wanted).await?,

@@ -108,8 +108,8 @@ async fn call(
         dialect: asked.route.dialect,
         body,
     };
-    let job = Job { call, outgoing, key: &key, repeatable: !own };
-    let answered = forward::run(hand, job).await;
+    let mut job = Job { call, outgoing, key: &key, repeatable: !own };
+    let answered = forward::run(hand, &mut job).await;
     drop(kept);
     Ok(match answered {
         Ok(answered) => served::reply(answered, asked.route.dialect, !asked.masked),

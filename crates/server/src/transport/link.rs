@@ -46,9 +46,9 @@ pub(super) struct Link<B: Outgoing> {
 }
 
 /// Why there is no answer's head.
-pub(super) enum Failed<B> {
-    /// Nothing was written; here is the request again.
-    Unsent(Box<Request<B>>),
+pub(super) enum Failed {
+    /// Nothing was written; the request is back where it was.
+    Unsent,
     /// What hyper says.
     Hyper(hyper::Error),
     /// The connection ended without a word.
@@ -92,14 +92,16 @@ impl<B: Outgoing> Link<B> {
         }
     }
 
-    /// Sends a request and waits for its answer's head. hyper reads before it writes: what the
+    /// Sends the request and waits for its answer's head; it is left where it is as long as nothing
+    /// was written. hyper reads before it writes: what the
     /// upstream did to a waiting connection is noticed before any of the request is sent.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<B>,
-    ) -> Result<Response<Incoming>, Failed<B>> {
+        request: &mut Option<Request<B>>,
+    ) -> Result<Response<Incoming>, Failed> {
+        let Some(taken) = request.take() else { return Err(Failed::Gone) };
         self.before_head.store(MAX_BEFORE_HEAD, Relaxed);
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(taken));
         let mut first = true;
         let answered = std::future::poll_fn(|cx| {
             let mut quiet = Context::from_waker(Waker::noop());
@@ -121,7 +123,10 @@ impl<B: Outgoing> Link<B> {
         match answered {
             Some(Ok(response)) => Ok(response),
             Some(Err(mut error)) => Err(match error.take_message() {
-                Some(request) => Failed::Unsent(Box::new(request)),
+                Some(unsent) => {
+                    *request = Some(unsent);
+                    Failed::Unsent
+                }
                 None => Failed::Hyper(error.into_error()),
             }),
             None => Err(Failed::Gone),

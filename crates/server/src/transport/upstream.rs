@@ -1,7 +1,8 @@
 //! Sending requests to the one origin.
 //!
-//! Rule: an answer is read in the task that passes it on (see `upstream_body`). A waiting connection that dies under a request is the
-//! upstream's right, not a failure: the request is sent again on a fresh one where that is safe.
+//! Rule: an answer is read in the task that passes it on (see `upstream_body`). A waiting
+//! connection that dies under a request is the upstream's right, not a failure: the request is
+//! sent again on a fresh one where that is safe.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,25 +105,26 @@ impl<B: Outgoing> Upstream<B> {
     /// been read, it is sent again if `again` makes it anew.
     pub async fn send(
         &self,
-        mut request: Request<B>,
+        request: Request<B>,
         mut again: impl FnMut() -> Option<Request<B>>,
     ) -> Result<Response<UpstreamBody<B>>, SendError> {
+        let mut request = Some(request);
+        self.prepare(&mut request);
         while let Some(link) = self.waiting.take() {
-            self.prepare(&mut request);
-            match self.exchange(link, request).await {
+            match self.exchange(link, &mut request).await {
                 Ok(response) => return Ok(response),
-                Err(Tried::Unsent(unsent)) => request = *unsent,
+                Err(Tried::Unsent) => {}
                 Err(Tried::Failed(error)) => {
                     let anew = if error.is_stale() { again() } else { None };
-                    request = anew.ok_or(error)?;
+                    request = Some(anew.ok_or(error)?);
+                    self.prepare(&mut request);
                     break;
                 }
             }
         }
-        self.prepare(&mut request);
         let link = Box::pin(self.fresh()).await?;
-        self.exchange(link, request).await.map_err(|tried| match tried {
-            Tried::Unsent(_) => SendError::nothing_sent(Why::Reset("it closed at once".into())),
+        self.exchange(link, &mut request).await.map_err(|tried| match tried {
+            Tried::Unsent => SendError::nothing_sent(Why::Reset("it closed at once".into())),
             Tried::Failed(error) => error,
         })
     }
@@ -149,7 +151,8 @@ impl<B: Outgoing> Upstream<B> {
     }
 
     /// The request's line and framing are made here, whatever the caller's were.
-    fn prepare(&self, request: &mut Request<B>) {
+    fn prepare(&self, request: &mut Option<Request<B>>) {
+        let Some(request) = request else { return };
         let unframed = request.body().is_end_stream()
             && [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
         let headers = request.headers_mut();
@@ -176,11 +179,11 @@ impl<B: Outgoing> Upstream<B> {
     async fn exchange(
         &self,
         mut link: Box<Link<B>>,
-        request: Request<B>,
-    ) -> Result<Response<UpstreamBody<B>>, Tried<B>> {
+        request: &mut Option<Request<B>>,
+    ) -> Result<Response<UpstreamBody<B>>, Tried> {
         let (parts, incoming) = match link.exchange(request).await {
             Ok(response) => response.into_parts(),
-            Err(Failed::Unsent(request)) => return Err(Tried::Unsent(request)),
+            Err(Failed::Unsent) => return Err(Tried::Unsent),
             Err(Failed::Hyper(error)) => return Err(Tried::Failed(classify(error))),
             Err(Failed::Gone) => return Err(Tried::Failed(perhaps(Why::Reset(GONE.into())))),
         };
@@ -198,8 +201,9 @@ impl<B: Outgoing> Clone for Upstream<B> {
 }
 
 /// A request on one connection that led nowhere.
-enum Tried<B> {
-    Unsent(Box<Request<B>>),
+enum Tried {
+    /// Nothing was written; the request is where it was.
+    Unsent,
     Failed(SendError),
 }
 
