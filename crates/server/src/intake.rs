@@ -71,6 +71,10 @@ pub async fn read(
         if read.length > keep {
             return Ok(Intake::Overflow(Sending::behind(read.into_pieces().into(), body)));
         }
+        // A length that is reached says so before the connection does.
+        if body.is_end_stream() {
+            break;
+        }
     }
     Ok(Intake::Whole(Pieces::new(read.into_pieces()), reserved))
 }

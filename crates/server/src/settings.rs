@@ -19,7 +19,7 @@ use crate::transport::Egress;
 pub struct Settings {
     /// Where callers connect.
     pub listen: SocketAddr,
-    /// A second address for `/metrics`, `/healthz` and `/readyz` alone; the main one serves them too.
+    /// Our own certificate and its key; without them callers connect in plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Google's API, or a stand-in for it: scheme and authority count, nothing else.
     pub upstream: Uri,
