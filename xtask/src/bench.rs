@@ -14,7 +14,7 @@ use crate::shell::{isolate, output, program};
 use crate::stage::{Server, address, build, built, free_port};
 use crate::{Result, needs};
 use candidates::Candidate;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use processes::{Cpu, cpu_of, cpu_of_children, cpu_of_machine};
 use serde::{Deserialize, Serialize};
 use std::process::Command;
@@ -39,13 +39,16 @@ pub struct Options {
     /// Calls per second of the open loop
     #[arg(long, default_value_t = 10_000)]
     rate: u32,
+    /// Measure these alone, which is quicker (may be repeated)
+    #[arg(long)]
+    only: Vec<Kind>,
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
 }
 
 /// What is asked of a proxy.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     /// Small JSON answers, closed loop.
@@ -117,10 +120,16 @@ pub fn run(options: &Options) -> Result {
     report::print(&bench.samples, &bench.candidates, options.json)
 }
 
+impl Options {
+    fn wants(&self, kind: Kind) -> bool {
+        self.only.is_empty() || self.only.contains(&kind)
+    }
+}
+
 impl Bench<'_> {
     fn rounds(&mut self, kinds: &[Kind]) -> Result {
         for round in 1..=self.options.rounds {
-            for kind in kinds {
+            for kind in kinds.iter().filter(|kind| self.options.wants(**kind)) {
                 self.take_turns(*kind, round)?;
             }
         }
