@@ -1,198 +1,201 @@
 //! One HTTP/1.1 connection to the upstream, driven by whoever waits on it.
 //!
-//! Why: a connection with a task of its own hands over every chunk by a wake-up. Rule: a link is
-//! polled only from the future of the request it serves, so that dropping that future closes the
-//! socket at once. While something may be there already, it is polled with a waker that does
-//! nothing: hyper's inner channels would otherwise wake the very task that runs. `Pending` is told
-//! only after a poll with the true one.
+//! Why: a connection with a task of its own hands over every piece by a wake-up, and a client
+//! library hands request, head and body through channels even within one task, which costs more
+//! than all that the pool decides. Rule: a link is polled only from the future of the request it
+//! serves, so that dropping that future closes the socket at once; `outbox` writes, `inbox` reads,
+//! `head` and `framing` say what the bytes mean, and whatever they doubt is an error.
 
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+mod framing;
+mod head;
+mod inbox;
+mod outbox;
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::Stream;
+use framing::{Framing, Malformed, Piece};
+use head::{Head, MAX_HEAD};
+use inbox::Inbox;
+use outbox::Outbox;
 
-/// The largest answer head that is read. Google's take about one KiB.
-const MAX_HEAD: usize = 64 << 10;
 /// What may be read before a head is whole, 1xx answers included: one head, and the piece of the
 /// body that came in the same read. More is an upstream that talks without answering.
 const MAX_BEFORE_HEAD: usize = 2 * MAX_HEAD;
-/// The buffers of a connection: what a slow reader may leave lying here, each way.
-const MAX_BUFFER: usize = 64 << 10;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a request's body must be.
-pub trait Outgoing: Body<Data = Bytes, Error: Into<Source>> + Send + 'static {}
+pub trait Outgoing: Body<Data = Bytes, Error: Into<Source>> + Send + Unpin + 'static {}
 
-impl<B: Body<Data = Bytes, Error: Into<Source>> + Send + 'static> Outgoing for B {}
+impl<B: Body<Data = Bytes, Error: Into<Source>> + Send + Unpin + 'static> Outgoing for B {}
 
-/// A connection and both its handles.
+/// A connection, with the request that goes out on it and the answer that comes in.
 pub(super) struct Link<B: Outgoing> {
-    sender: SendRequest<B>,
-    /// Gone once it is over. Dropping it gives back a request that it never took up.
-    connection: Option<Connection<TokioIo<Metered>, B>>,
-    before_head: Arc<AtomicUsize>,
+    stream: Stream,
+    outbox: Outbox<B>,
+    inbox: Inbox,
+    framing: Framing,
+    /// The upstream will take another request after this one.
+    stays: bool,
 }
 
 /// Why there is no answer's head.
+#[derive(Debug)]
 pub(super) enum Failed {
-    /// Nothing was written; the request is back where it was.
+    /// Nothing was written; the request is where it was.
     Unsent,
-    /// What hyper says.
-    Hyper(hyper::Error),
-    /// The connection ended without a word.
-    Gone,
+    /// The connection ended.
+    Reset(Source),
+    /// What came is no answer.
+    Malformed(Source),
+    /// The request's own body failed.
+    RequestBody(Source),
 }
 
+/// The connection ended where it must not.
+#[derive(Debug, thiserror::Error)]
+#[error("connection closed")]
+pub(super) struct Closed;
+
 impl<B: Outgoing> Link<B> {
-    pub(super) async fn open(stream: Stream) -> Result<Box<Link<B>>, hyper::Error> {
-        let before_head = Arc::new(AtomicUsize::new(usize::MAX));
-        let metered = Metered { stream, before_head: before_head.clone() };
-        let (sender, connection) = Builder::new()
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(metered))
-            .await?;
-        Ok(Box::new(Link { sender, connection: Some(connection), before_head }))
+    pub(super) fn new(stream: Stream) -> Box<Link<B>> {
+        let (outbox, inbox) = (Outbox::new(), Inbox::new());
+        Box::new(Link { stream, outbox, inbox, framing: Framing::Length(0), stays: true })
     }
 
     /// True when the upstream has left it open and said nothing out of turn.
-    pub(super) fn is_reusable(&mut self) -> bool {
-        self.poll(&mut Context::from_waker(Waker::noop()));
-        self.is_free()
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.inbox.is_empty() && self.inbox.poll_fill(&mut self.stream, &mut cx).is_pending()
     }
 
-    /// True once the last exchange is over in both directions.
+    /// True once the last exchange is over in both directions, and the connection outlives it.
     pub(super) fn is_free(&self) -> bool {
-        !self.is_over() && self.sender.is_ready()
+        self.stays && self.framing.is_ended() && self.outbox.is_done() && self.inbox.is_empty()
     }
 
-    /// True when nothing more will come.
-    pub(super) fn is_over(&self) -> bool {
-        self.connection.is_none()
+    /// The answer's body has come to its end.
+    pub(super) fn is_ended(&self) -> bool {
+        self.framing.is_ended()
     }
 
-    /// Moves bytes in both directions. Errors are told to whoever waits for the answer or its body.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection
-            && Pin::new(connection).poll(cx).is_ready()
-        {
-            self.connection = None;
-        }
+    /// The bytes of the answer's body that are still to come, where that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        self.framing.left()
     }
 
-    /// Sends the request and waits for its answer's head; it is left where it is as long as nothing
-    /// was written. hyper reads before it writes: what the
-    /// upstream did to a waiting connection is noticed before any of the request is sent.
+    /// Sends the request and waits for its answer's head. It is left where it is where the
+    /// connection died while it waited, or has something unasked to say.
     pub(super) async fn exchange(
         &mut self,
         request: &mut Option<Request<B>>,
-    ) -> Result<Response<Incoming>, Failed> {
-        let Some(taken) = request.take() else { return Err(Failed::Gone) };
-        self.before_head.store(MAX_BEFORE_HEAD, Relaxed);
-        let mut answer = pin!(self.sender.try_send_request(taken));
-        let mut first = true;
-        let answered = std::future::poll_fn(|cx| {
-            let mut quiet = Context::from_waker(Waker::noop());
-            if !std::mem::take(&mut first) {
-                self.poll(&mut quiet);
-                if let Poll::Ready(answered) = answer.as_mut().poll(&mut quiet) {
-                    return Poll::Ready(Some(answered));
-                }
+        host: &HeaderValue,
+    ) -> Result<Response<()>, Failed> {
+        if !self.is_quiet() {
+            return Err(Failed::Unsent);
+        }
+        let Some(request) = request.take() else { return Err(Failed::Unsent) };
+        let to_head = request.method() == Method::HEAD;
+        self.outbox.put(request, host);
+        let mut before = 0;
+        let head = poll_fn(|cx| self.poll_head(&mut before, cx)).await?;
+        self.framing = Framing::of(to_head, head.status, head.version, &head.headers)?;
+        self.stays = head.version == Version::HTTP_11 && !says_close(&head.headers);
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(response)
+    }
+
+    /// The next piece of the answer's body; `None` is its proper end.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Source>> {
+        if !self.outbox.is_done()
+            && let Poll::Ready(Err(error)) = self.outbox.poll_send(&mut self.stream, cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            match self.framing.take(&mut self.inbox.came)? {
+                Piece::Data(data) => return Poll::Ready(Ok(Some(data))),
+                Piece::End => return Poll::Ready(Ok(None)),
+                Piece::More => {}
             }
-            self.poll(cx);
-            match answer.as_mut().poll(&mut quiet) {
-                Poll::Ready(answered) => Poll::Ready(Some(answered)),
-                Poll::Pending if self.is_over() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
+            let whole = self.framing.ends_with_connection();
+            match ready!(self.inbox.poll_fill(&mut self.stream, cx))? {
+                0 if whole => return Poll::Ready(Ok(None)),
+                0 => return Poll::Ready(Err(Closed.into())),
+                _ => {}
             }
-        })
-        .await;
-        self.before_head.store(usize::MAX, Relaxed);
-        match answered {
-            Some(Ok(response)) => Ok(response),
-            Some(Err(mut error)) => Err(match error.take_message() {
-                Some(unsent) => {
-                    *request = Some(unsent);
-                    Failed::Unsent
-                }
-                None => Failed::Hyper(error.into_error()),
-            }),
-            None => Err(Failed::Gone),
         }
     }
-}
 
-/// A stream that counts what comes before an answer's head is whole.
-struct Metered {
-    stream: Stream,
-    /// Bytes that may still come; `usize::MAX` while nobody waits for a head.
-    before_head: Arc<AtomicUsize>,
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+    /// `before` counts what came before the head was whole.
+    fn poll_head(
+        &mut self,
+        before: &mut usize,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let left = self.before_head.load(Relaxed);
-        if left == usize::MAX {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+    ) -> Poll<Result<Head, Failed>> {
+        if let Poll::Ready(Err(error)) = self.outbox.poll_send(&mut self.stream, cx) {
+            return Poll::Ready(Err(Failed::RequestBody(error)));
         }
-        if left == 0 {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, EndlessHead)));
+        loop {
+            let read = match ready!(self.inbox.poll_fill(&mut self.stream, cx)) {
+                Ok(0) => return Poll::Ready(Err(Failed::Reset(Closed.into()))),
+                Ok(read) => read,
+                Err(error) => return Poll::Ready(Err(Failed::from(error))),
+            };
+            // Mostly the first read brings all of it; what dribbles in is not parsed each time.
+            let worth_reading = *before == 0 || head::may_be_whole(&self.inbox.came);
+            *before += read;
+            if worth_reading && let Some(head) = self.final_head()? {
+                return Poll::Ready(Ok(head));
+            }
+            if *before >= MAX_BEFORE_HEAD {
+                return Poll::Ready(Err(head::TOO_LONG.into()));
+            }
         }
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let came = buf.filled().len() - before;
-        self.before_head.store(left.saturating_sub(came), Relaxed);
-        read
+    }
+
+    /// The head that is not 1xx, if it is there.
+    fn final_head(&mut self) -> Result<Option<Head>, Malformed> {
+        while let Some(head) = head::take(&mut self.inbox.came)? {
+            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Err(Malformed("another protocol, which nobody asked for"));
+            }
+            if !head.status.is_informational() {
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
     }
 }
 
-impl AsyncWrite for Metered {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl From<Malformed> for Failed {
+    fn from(malformed: Malformed) -> Failed {
+        Failed::Malformed(malformed.into())
     }
 }
 
-/// The upstream keeps talking without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("more than {MAX_BEFORE_HEAD} bytes came before the answer")]
-pub(super) struct EndlessHead;
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Failed {
+        Failed::Reset(error.into())
+    }
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}

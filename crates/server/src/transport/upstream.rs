@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Request, Response, Uri};
 use rustls::pki_types::ServerName;
 use tokio::sync::Mutex;
 
@@ -19,7 +18,7 @@ use super::error::{DialError, SendError, Sent, Why};
 use super::link::{Failed, Link, Outgoing};
 use super::stream::Stream;
 use super::tls::{self, TlsError};
-use super::upstream_body::{GONE, UpstreamBody};
+use super::upstream_body::UpstreamBody;
 use super::waiting::Waiting;
 
 /// How long a connection waits for its next request. Google keeps them open for four minutes,
@@ -109,7 +108,6 @@ impl<B: Outgoing> Upstream<B> {
         mut again: impl FnMut() -> Option<Request<B>>,
     ) -> Result<Response<UpstreamBody<B>>, SendError> {
         let mut request = Some(request);
-        self.prepare(&mut request);
         while let Some(link) = self.waiting.take() {
             match self.exchange(link, &mut request).await {
                 Ok(response) => return Ok(response),
@@ -117,7 +115,6 @@ impl<B: Outgoing> Upstream<B> {
                 Err(Tried::Failed(error)) => {
                     let anew = if error.is_stale() { again() } else { None };
                     request = Some(anew.ok_or(error)?);
-                    self.prepare(&mut request);
                     break;
                 }
             }
@@ -150,30 +147,9 @@ impl<B: Outgoing> Upstream<B> {
         self.waiting.len()
     }
 
-    /// The request's line and framing are made here, whatever the caller's were.
-    fn prepare(&self, request: &mut Option<Request<B>>) {
-        let Some(request) = request else { return };
-        let unframed = request.body().is_end_stream()
-            && [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.origin.host.clone());
-        headers.remove(TRANSFER_ENCODING);
-        headers.remove(CONTENT_LENGTH);
-        if unframed {
-            // hyper would leave it out, and Google answers that with 411.
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        *request.version_mut() = Version::HTTP_11;
-        if request.uri().authority().is_some() {
-            let path = request.uri().path_and_query().cloned();
-            *request.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
-        }
-    }
-
     async fn fresh(&self) -> Result<Box<Link<B>>, SendError> {
         let stream = self.origin.dialer.dial().await.map_err(SendError::nothing_sent)?;
-        let reset = |error: hyper::Error| SendError::nothing_sent(Why::Reset(error.into()));
-        Link::open(stream).await.map_err(reset)
+        Ok(Link::new(stream))
     }
 
     async fn exchange(
@@ -181,16 +157,9 @@ impl<B: Outgoing> Upstream<B> {
         mut link: Box<Link<B>>,
         request: &mut Option<Request<B>>,
     ) -> Result<Response<UpstreamBody<B>>, Tried> {
-        let (parts, incoming) = match link.exchange(request).await {
-            Ok(response) => response.into_parts(),
-            Err(Failed::Unsent) => return Err(Tried::Unsent),
-            Err(Failed::Hyper(error)) => return Err(Tried::Failed(classify(error))),
-            Err(Failed::Gone) => return Err(Tried::Failed(perhaps(Why::Reset(GONE.into())))),
-        };
-        check_framing(&parts.headers).map_err(Tried::Failed)?;
+        let response = link.exchange(request, &self.origin.host).await?;
         let idle_limit = self.origin.idle_stream;
-        let body = UpstreamBody::new(incoming, link, self.waiting.clone(), idle_limit);
-        Ok(Response::from_parts(parts, body))
+        Ok(response.map(|()| UpstreamBody::new(link, self.waiting.clone(), idle_limit)))
     }
 }
 
@@ -214,37 +183,16 @@ impl SendError {
     }
 }
 
-fn perhaps(why: Why) -> SendError {
-    SendError { why, sent: Sent::Perhaps }
-}
-
-fn classify(error: hyper::Error) -> SendError {
-    let endless = || {
-        let io = std::error::Error::source(&error)?.downcast_ref::<std::io::Error>()?;
-        Some(io.kind() == std::io::ErrorKind::InvalidData)
-    };
-    let unreadable = error.is_parse() || error.is_parse_too_large() || endless() == Some(true);
-    perhaps(if unreadable {
-        Why::BadAnswer(error.into())
-    } else if error.is_user() {
-        Why::RequestBody(error.into())
-    } else {
-        Why::Reset(error.into())
-    })
-}
-
-/// What hyper lets pass and a proxy must not: two ways to tell where the body ends, or a coding it
-/// would have to undo to find out.
-fn check_framing(headers: &HeaderMap) -> Result<(), SendError> {
-    let Some(coding) = headers.get(TRANSFER_ENCODING) else { return Ok(()) };
-    let single = headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_none();
-    if headers.contains_key(CONTENT_LENGTH) {
-        return Err(perhaps(Why::BadAnswer("both Transfer-Encoding and Content-Length".into())));
+impl From<Failed> for Tried {
+    fn from(failed: Failed) -> Tried {
+        let why = match failed {
+            Failed::Unsent => return Tried::Unsent,
+            Failed::Reset(source) => Why::Reset(source),
+            Failed::Malformed(source) => Why::BadAnswer(source),
+            Failed::RequestBody(source) => Why::RequestBody(source),
+        };
+        Tried::Failed(SendError { why, sent: Sent::Perhaps })
     }
-    if !single || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-        return Err(perhaps(Why::BadAnswer("a Transfer-Encoding other than chunked".into())));
-    }
-    Ok(())
 }
 
 fn origin_authority(origin: &Uri) -> Result<Authority, ConfigError> {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::error::BodyError;
 use super::link::{Link, Outgoing};
@@ -22,11 +21,8 @@ const SMALL: usize = 4 << 10;
 /// Gathering stops at this much: a burst of events fits, and a slow reader does not make it grow.
 const GATHERED: usize = 16 << 10;
 
-pub(super) const GONE: &str = "connection closed";
-
 /// An answer's body, with the connection it comes from.
 pub struct UpstreamBody<B: Outgoing> {
-    incoming: Incoming,
     link: Option<Box<Link<B>>>,
     waiting: Arc<Waiting<B>>,
     idle_limit: Duration,
@@ -34,23 +30,19 @@ pub struct UpstreamBody<B: Outgoing> {
     idle: Option<Idle>,
     /// Met while gathering, to be told behind what was gathered.
     failed: Option<BodyError>,
-    /// Gathering found nothing more.
-    dry: bool,
     ended: bool,
 }
 
 impl<B: Outgoing> UpstreamBody<B> {
     pub(super) fn new(
-        incoming: Incoming,
         link: Box<Link<B>>,
         waiting: Arc<Waiting<B>>,
         idle_limit: Duration,
     ) -> UpstreamBody<B> {
+        let is_ended = link.is_ended();
         let (link, idle, failed) = (Some(link), None, None);
-        let (dry, ended) = (false, false);
-        let mut body =
-            UpstreamBody { incoming, link, waiting, idle_limit, idle, failed, dry, ended };
-        if body.incoming.is_end_stream() {
+        let mut body = UpstreamBody { link, waiting, idle_limit, idle, failed, ended: false };
+        if is_ended {
             body.settle();
         }
         body
@@ -59,9 +51,7 @@ impl<B: Outgoing> UpstreamBody<B> {
     /// The body has ended well: its connection may serve another request, if both ends agree.
     fn settle(&mut self) {
         self.ended = true;
-        if let Some(mut link) = self.link.take()
-            && (link.is_free() || link.is_reusable())
-        {
+        if let Some(link) = self.link.take().filter(|link| link.is_free()) {
             self.waiting.put(link);
         }
     }
@@ -74,7 +64,7 @@ impl<B: Outgoing> UpstreamBody<B> {
         }
         let mut rest = Vec::new();
         while !self.ended && first.len() + rest.len() < GATHERED {
-            match self.poll_ahead() {
+            match self.poll_link(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if rest.is_empty() {
                         rest.reserve(GATHERED / 2);
@@ -84,10 +74,7 @@ impl<B: Outgoing> UpstreamBody<B> {
                 }
                 Poll::Ready(Some(Err(error))) => self.failed = Some(error),
                 Poll::Ready(None) => {}
-                Poll::Pending => {
-                    self.dry = true;
-                    break;
-                }
+                Poll::Pending => break,
             }
         }
         if rest.is_empty() { first } else { rest.into() }
@@ -99,42 +86,20 @@ impl<B: Outgoing> UpstreamBody<B> {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// What the connection has handed over already.
-    fn poll_ready_frame(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut quiet = Context::from_waker(Waker::noop());
-        match ready!(Pin::new(&mut self.incoming).poll_frame(&mut quiet)) {
-            Some(Ok(frame)) if frame.is_data() => {
-                if let Some(idle) = &mut self.idle {
-                    idle.touch();
-                }
-                if self.incoming.is_end_stream() {
-                    self.settle();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            // Trailers end a body, and no caller of ours asks for them.
-            Some(Ok(_)) | None => {
-                self.settle();
-                Poll::Ready(None)
-            }
-            Some(Err(error)) => self.fail(BodyError::Cut(error.into())),
-        }
-    }
-
-    /// Moves the connection, then looks again.
     fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(link) = &mut self.link {
-            link.poll(cx);
+        let Some(link) = &mut self.link else { return Poll::Ready(None) };
+        let piece = match ready!(link.poll_piece(cx)) {
+            Ok(piece) => piece,
+            Err(error) => return self.fail(BodyError::Cut(error)),
+        };
+        let ended = piece.is_none() || link.is_ended();
+        if let Some(idle) = &mut self.idle {
+            idle.touch();
         }
-        self.poll_ready_frame()
-    }
-
-    /// What can be had without waiting.
-    fn poll_ahead(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.poll_ready_frame() {
-            Poll::Pending => self.poll_link(&mut Context::from_waker(Waker::noop())),
-            ready => ready,
+        if ended {
+            self.settle();
         }
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 }
 
@@ -150,16 +115,8 @@ impl<B: Outgoing> Body for UpstreamBody<B> {
         if this.ended {
             return Poll::Ready(this.failed.take().map(Err));
         }
-        if !std::mem::take(&mut this.dry)
-            && let Poll::Ready(frame) = this.poll_ahead()
-        {
-            return Poll::Ready(frame);
-        }
         if let Poll::Ready(frame) = this.poll_link(cx) {
             return Poll::Ready(frame);
-        }
-        if this.link.as_ref().is_none_or(|link| link.is_over()) {
-            return this.fail(BodyError::Cut(GONE.into()));
         }
         let limit = this.idle_limit;
         ready!(this.idle.get_or_insert_with(|| Idle::new(limit)).poll_expired(cx));
@@ -171,6 +128,8 @@ impl<B: Outgoing> Body for UpstreamBody<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let left =
+            if self.ended { Some(0) } else { self.link.as_ref().and_then(|link| link.left()) };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

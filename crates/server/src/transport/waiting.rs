@@ -57,7 +57,7 @@ impl<B: Outgoing> Waiting<B> {
         let mut good: VecDeque<_> = links
             .into_iter()
             .filter_map(|(since, mut link)| {
-                (since.elapsed() < self.limit && link.is_reusable()).then_some((since, link))
+                (since.elapsed() < self.limit && link.is_quiet()).then_some((since, link))
             })
             .collect();
         let mut links = self.links.lock();

@@ -1,0 +1,198 @@
+//! A request on its way into the socket.
+//!
+//! Rule: one piece of the body at a time, written together with what frames it, so that a slow
+//! upstream slows its caller and nothing is copied.
+
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Method, Request, request};
+use tokio::io::AsyncWrite;
+
+use super::{Outgoing, Source};
+
+/// Room for a head as SDKs send it.
+const USUAL_HEAD: usize = 1 << 10;
+
+/// What is still to be written.
+pub(super) struct Outbox<B> {
+    /// A head, or a chunk's size.
+    lead: Vec<u8>,
+    led: usize,
+    piece: Bytes,
+    /// What closes a chunk.
+    trail: &'static [u8],
+    body: Option<B>,
+    framing: Framing,
+    flushed: bool,
+    /// The socket takes nothing more. The answer may have come all the same.
+    broken: bool,
+}
+
+/// How the request's own body is framed.
+#[derive(Clone, Copy)]
+enum Framing {
+    /// So many bytes are promised and still to come.
+    Length(u64),
+    Chunked,
+}
+
+/// The caller's body is not as long as it said.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not as long as was told")]
+struct WrongLength;
+
+impl<B: Outgoing> Outbox<B> {
+    pub(super) fn new() -> Outbox<B> {
+        Outbox {
+            lead: Vec::with_capacity(USUAL_HEAD),
+            led: 0,
+            piece: Bytes::new(),
+            trail: b"",
+            body: None,
+            framing: Framing::Length(0),
+            flushed: true,
+            broken: false,
+        }
+    }
+
+    /// Takes a request up. Framing, host and connection are written here, whatever its headers say.
+    pub(super) fn put(&mut self, request: Request<B>, host: &HeaderValue) {
+        let (head, body) = request.into_parts();
+        let length = body.size_hint().exact();
+        self.framing = length.map_or(Framing::Chunked, Framing::Length);
+        self.lead.clear();
+        self.led = 0;
+        write_head(&mut self.lead, &head, host, length);
+        self.body = Some(body).filter(|body| !body.is_end_stream());
+        self.flushed = false;
+    }
+
+    /// All of the request has gone.
+    pub(super) fn is_done(&self) -> bool {
+        self.flushed
+    }
+
+    /// Writes what can be written; an error is the body's.
+    pub(super) fn poll_send(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Source>> {
+        while !self.flushed && !self.broken {
+            let fetched = self.poll_fetch(cx)?;
+            if self.has_bytes() {
+                ready!(self.poll_write(stream, cx));
+                continue;
+            }
+            ready!(fetched);
+            match ready!(Pin::new(&mut *stream).poll_flush(cx)) {
+                Ok(()) => self.flushed = true,
+                Err(_) => self.broken = true,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gets the next piece of the body once the one before has gone; ready when there is none.
+    fn poll_fetch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Source>> {
+        while self.piece.is_empty() && self.trail.is_empty() {
+            let Some(body) = &mut self.body else { break };
+            let frame = ready!(Pin::new(&mut *body).poll_frame(cx)).transpose();
+            let last = body.is_end_stream() || matches!(frame, Ok(None));
+            if last {
+                self.body = None;
+            }
+            let piece = frame.map_err(Into::into)?.and_then(|frame| frame.into_data().ok());
+            self.frame(piece.unwrap_or_default(), last)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts what belongs around a piece around it.
+    fn frame(&mut self, piece: Bytes, last: bool) -> Result<(), Source> {
+        match &mut self.framing {
+            Framing::Length(left) => {
+                *left = left.checked_sub(piece.len() as u64).ok_or(WrongLength)?;
+                if last && *left > 0 {
+                    return Err(WrongLength.into());
+                }
+            }
+            Framing::Chunked if piece.is_empty() => {
+                self.lead.extend_from_slice(if last { b"0\r\n\r\n" } else { b"" });
+            }
+            Framing::Chunked => {
+                self.lead.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+                self.trail = if last { b"\r\n0\r\n\r\n" } else { b"\r\n" };
+            }
+        }
+        self.piece = piece;
+        Ok(())
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.led < self.lead.len() || !self.piece.is_empty() || !self.trail.is_empty()
+    }
+
+    fn poll_write(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let slices = [
+            IoSlice::new(&self.lead[self.led..]),
+            IoSlice::new(&self.piece),
+            IoSlice::new(self.trail),
+        ];
+        match ready!(Pin::new(stream).poll_write_vectored(cx, &slices)) {
+            Ok(0) | Err(_) => self.broken = true,
+            Ok(written) => self.wrote(written),
+        }
+        Poll::Ready(())
+    }
+
+    fn wrote(&mut self, written: usize) {
+        let of_lead = written.min(self.lead.len() - self.led);
+        let of_piece = (written - of_lead).min(self.piece.len());
+        self.led += of_lead;
+        self.piece.advance(of_piece);
+        self.trail = &self.trail[written - of_lead - of_piece..];
+        if self.led == self.lead.len() {
+            self.lead.clear();
+            self.led = 0;
+        }
+    }
+}
+
+fn write_head(out: &mut Vec<u8>, head: &request::Parts, host: &HeaderValue, length: Option<u64>) {
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let line = [head.method.as_str(), " ", target, " HTTP/1.1\r\nhost: "];
+    line.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+    out.extend_from_slice(host.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in head.headers.iter().filter(|(name, _)| !is_written_here(name)) {
+        for text in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(text);
+        }
+    }
+    match length {
+        // Without it Google answers 411 where a body belongs.
+        Some(0) if !takes_body(&head.method) => {}
+        Some(length) => {
+            out.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+        }
+        None => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_written_here(name: &HeaderName) -> bool {
+    [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(name)
+}
+
+fn takes_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
