@@ -7,8 +7,9 @@
 //! | [`secrets`] | admin token and master key: found, or made once |
 //! | [`serve`], [`check`] | the verbs |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
-//! | [`harden`], [`failure`] | what the process asks of the system; how it fails |
+//! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
+mod allocator;
 mod check;
 mod config_file;
 mod failure;
@@ -29,9 +30,8 @@ use std::process::ExitCode;
 use crate::failure::Failure;
 use crate::layers::Env;
 
-/// A call allocates some forty small pieces and frees them on the same thread.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
     // Help, version and a command line that cannot be read end in here, with clap's own codes.
