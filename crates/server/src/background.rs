@@ -3,6 +3,7 @@
 //! Rule: the hot path only marks; once in a while this task takes the marks and stores, probes or
 //! tells the operator. A store that is busy or full is asked again; nothing here holds a call up.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::app::{App, Hand};
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
-use crate::sending::Pieces;
+use crate::sending::Sending;
 use crate::transport::body::collect;
 use crate::{clock, forward, rows};
 
@@ -213,16 +214,17 @@ fn probe(hand: &Hand, slot: Slot, secret: Lent, probes: Arc<Semaphore>) {
 }
 
 async fn ask(hand: &Hand, secret: &Lent) -> Option<Result<(), failure::Failure>> {
-    let mut outgoing = Outgoing {
+    let outgoing = Outgoing {
         method: Method::GET,
         target: PathAndQuery::from_static("/v1beta/models?pageSize=1"),
-        headers: HeaderMap::new(),
+        headers: Cow::Owned(HeaderMap::new()),
         dialect: Dialect::Native,
-        body: Body::Kept(Pieces::new(Vec::new())),
+        body: Body::Once(None),
         patience: None,
     };
-    let request = outgoing.request(&Credential::Key(secret))?;
-    let response = forward::send(hand, request, || None, None).await.ok()?;
+    let credential = Credential::Key(secret);
+    let response = forward::send(hand, &outgoing, &credential, Sending::Nothing, || None).await;
+    let response = response.ok()?;
     let (parts, mut body) = response.into_parts();
     let text = collect(&mut body, MAX_ERROR).await.unwrap_or_default();
     if parts.status == StatusCode::OK {

@@ -5,14 +5,14 @@
 //! any credential; anything else is an honest error.
 
 use http::header::{ACCEPT, IF_RANGE, LOCATION, RANGE};
-use http::uri::Scheme;
-use http::{HeaderMap, Method, Request, Uri};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Uri};
 use potluck_gemini::answer::{Problem, Reason};
 
 use crate::app::Hand;
 use crate::forward::{Answered, AnsweredBody};
 use crate::sending::Sending;
-use crate::transport::{Upstream, UpstreamConfig};
+use crate::transport::{Asking, Upstream, UpstreamConfig};
 
 /// Google needs one; three leaves room for a change of storage.
 const MAX_REDIRECTS: usize = 3;
@@ -79,12 +79,10 @@ async fn fetch(
     at: &Uri,
     wanted: &HeaderMap,
 ) -> Result<http::Response<crate::transport::UpstreamBody<Sending>>, Problem> {
-    let mut request = Request::new(Sending::Nothing);
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = at.path_and_query().cloned().map(Uri::from).unwrap_or_default();
-    *request.headers_mut() = wanted.clone();
-    let upstream = origin(hand, at)?;
-    let answer = upstream.send(request, || None).await;
+    let root = PathAndQuery::from_static("/");
+    let target = at.path_and_query().unwrap_or(&root);
+    let asking = Asking { method: &Method::GET, target, fields: wanted };
+    let answer = origin(hand, at)?.send(asking, Sending::Nothing, || None).await;
     answer.map_err(|error| {
         tracing::warn!(%error, "a download's redirect led nowhere");
         Problem::new(Reason::Upstream)
@@ -99,7 +97,7 @@ fn origin(hand: &Hand, at: &Uri) -> Result<Upstream<Sending>, Problem> {
         return Ok(hand.upstream.clone());
     }
     let mut origin = at.clone().into_parts();
-    origin.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    origin.path_and_query = Some(PathAndQuery::from_static("/"));
     let origin = Uri::from_parts(origin).map_err(|_| Problem::new(Reason::Upstream))?;
     let config = UpstreamConfig {
         origin,

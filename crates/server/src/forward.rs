@@ -3,10 +3,8 @@
 //! Rule: every decision is the pool's (which key, whether again, what the caller may read); this
 //! only carries it out. A 2xx head commits; before it, nothing has reached the caller.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, response};
+use http::{Response, StatusCode, response};
 use potluck_core::{After, Attempt, Call, Outcome, Refusal, Step, Whose};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::failure::{self, Failure};
@@ -30,7 +28,7 @@ pub struct Job<'a> {
     /// What the pool must know of it.
     pub call: Call<'a>,
     /// What Google is to see.
-    pub outgoing: Outgoing,
+    pub outgoing: Outgoing<'a>,
     /// The key that the caller showed.
     pub key: &'a ApiKey,
     /// A waiting connection that dies under the request may be replaced by a fresh one.
@@ -136,14 +134,9 @@ impl Run<'_> {
         job: &mut Job<'_>,
         lent: &Lent,
     ) -> Result<Response<UpstreamBody<Sending>>, Unanswered> {
-        let credential = Credential::Key(lent);
-        let Some(request) = job.outgoing.request(&credential) else {
-            return Err(Unanswered::Late);
-        };
-        let patience = job.outgoing.patience;
-        let repeatable = job.repeatable && job.outgoing.can_be_made_again();
-        let again = || repeatable.then(|| job.outgoing.request(&credential)).flatten();
-        send(self.hand, request, again, patience).await
+        let Some(body) = job.outgoing.body() else { return Err(Unanswered::Late) };
+        let again = || if job.repeatable { job.outgoing.body_again() } else { None };
+        send(self.hand, &job.outgoing, &Credential::Key(lent), body, again).await
     }
 
     /// The head is there: nothing can be taken back from now on.
@@ -228,12 +221,14 @@ pub enum Unanswered {
 /// Sends, and waits for the head as long as is allowed.
 pub async fn send(
     hand: &Hand,
-    request: Request<Sending>,
-    again: impl FnMut() -> Option<Request<Sending>>,
-    patience: Option<Duration>,
+    outgoing: &Outgoing<'_>,
+    credential: &Credential<'_>,
+    body: Sending,
+    again: impl FnMut() -> Option<Sending>,
 ) -> Result<Response<UpstreamBody<Sending>>, Unanswered> {
-    let answer = hand.upstream.send(request, again);
-    let answer = match patience {
+    let fields = outgoing.travelling(credential);
+    let answer = hand.upstream.send(outgoing.asking(&fields), body, again);
+    let answer = match outgoing.patience {
         Some(patience) => {
             Box::pin(timeout(patience, answer)).await.map_err(|_| Unanswered::Late)?
         }

@@ -6,9 +6,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::header::{HeaderName, HeaderValue, ORIGIN};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_gemini::answer::{Problem, Reason};
@@ -34,6 +36,8 @@ pub type Told = (Problem, Dialect);
 
 /// A request that is understood: what every kind of forwarding begins with.
 pub struct Asked<'r> {
+    /// The request itself, but for its body.
+    pub head: &'r Parts,
     /// Which method, and what may be done with it.
     pub route: Route<'r>,
     /// What of the query goes on.
@@ -46,25 +50,30 @@ pub struct Asked<'r> {
     pub masked: bool,
 }
 
-/// Answers one request, whatever it is.
-pub async fn handle(hand: Hand, request: Request<Incoming>, peer: Peer) -> Reply {
-    let id = hand.app.ids.next();
+/// Answers one request, whatever it is. All that is large is put where it stays before anything
+/// of this is moved.
+pub fn handle(
+    hand: Arc<Hand>,
+    request: Request<Incoming>,
+    peer: Peer,
+) -> impl Future<Output = Reply> + Send {
+    let app = hand.app.clone();
     let from_page = request.headers().contains_key(ORIGIN);
-    let mut reply = match guard::check(&request) {
-        Ok(()) => {
-            let dispatched = on_heap(|| dispatch(&hand, request, peer));
-            unpanicked(&hand.app.metrics, dispatched).await
+    let dispatched = guard::check(&request).map(|()| on_heap(|| dispatch(hand, request, peer)));
+    async move {
+        let mut reply = match dispatched {
+            Ok(dispatched) => unpanicked(&app.metrics, dispatched).await,
+            Err(refusal) => problem::guarded(refusal),
+        };
+        app.metrics.answered(reply.status());
+        let headers = reply.headers_mut();
+        headers.insert(REQUEST_ID, app.ids.next());
+        if from_page && !headers.contains_key(local::PRIVATE) {
+            add_cors(headers);
         }
-        Err(refusal) => problem::guarded(refusal),
-    };
-    hand.app.metrics.answered(reply.status());
-    let headers = reply.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    if from_page && !headers.contains_key(local::PRIVATE) {
-        add_cors(headers);
+        headers.remove(local::PRIVATE);
+        reply
     }
-    headers.remove(local::PRIVATE);
-    reply
 }
 
 /// The one large future of a call, made where it stays: it would be moved, as a part of others,
@@ -86,60 +95,71 @@ async fn unpanicked(metrics: &Metrics, reply: impl Future<Output = Result<Reply,
     }
 }
 
-async fn dispatch(hand: &Hand, request: Request<Incoming>, peer: Peer) -> Result<Reply, Told> {
+async fn dispatch(hand: Arc<Hand>, request: Request<Incoming>, peer: Peer) -> Result<Reply, Told> {
     if request.method() == Method::OPTIONS {
         return Ok(preflight(&request));
     }
     let caller = Caller::of(&hand.app.settings, &request, peer);
     if let Some(page) = local::find(request.uri().path()) {
-        return Box::pin(local::answer(hand, page, request, &caller)).await;
+        return Box::pin(local::answer(&hand, page, request, &caller)).await;
     }
-    if headers::override_method(request.headers()) {
+    let (head, body) = request.into_parts();
+    if headers::override_method(&head.headers) {
         return Err((
             problem::refused("Another method than the request line's is not heeded."),
-            spoken_at(request.uri().path()),
+            spoken_at(head.uri.path()),
         ));
     }
-    let uri = request.uri().clone();
-    let path = one_slash(uri.path());
-    let bearer = credential::bears(request.headers());
-    let route = route::route(request.method(), path, uri.query(), bearer)
+    let path = one_slash(head.uri.path());
+    let bearer = credential::bears(&head.headers);
+    let route = route::route(&head.method, path, head.uri.query(), bearer)
         .map_err(|none| (no_route(none), spoken_at(path)))?;
     let dialect = route.dialect;
-    forward(hand, request, route, caller).await.map_err(|problem| (problem, dialect))
+    let told = |problem| (problem, dialect);
+    let (asked, shown) = understand(&head, route, caller).map_err(told)?;
+    // A future is as large as the largest it may await: those of the rarer kinds are boxed, so
+    // that the usual call does not carry them.
+    if asked.route.class == Class::Pooled {
+        let key = key(shown).map_err(told)?;
+        return pooled::answer(&hand, &asked, body, &key).await.map_err(told);
+    }
+    Box::pin(alone(&hand, &asked, body, shown)).await.map_err(told)
 }
 
-async fn forward(
-    hand: &Hand,
-    request: Request<Incoming>,
-    route: Route<'_>,
+/// What a request asks for, and the key that it shows.
+fn understand<'r>(
+    head: &'r Parts,
+    route: Route<'r>,
     caller: Caller,
-) -> Result<Reply, Problem> {
-    let query = query::query(&route, request.uri().query())
+) -> Result<(Asked<'r>, Shown), Problem> {
+    let query = query::query(&route, head.uri.query())
         .map_err(|refused| problem::refused(&problem::sentence(&refused.to_string())))?;
-    let shown = credential::shown(request.headers(), request.uri().query());
+    let shown = credential::shown(&head.headers, head.uri.query());
     let path = || without_key(&route.path, &shown);
-    tracing::debug!(method = %request.method(), path = path(), class = ?route.class, "asked");
-    let insists = request.headers().get(ROUTE).is_some_and(|value| value == "own");
-    let shaped = headers::make_own(request.headers());
-    let asked = Asked {
-        own: query.own || shaped || insists,
-        masked: query.own || shaped,
-        route,
-        query,
-        caller,
-    };
-    // A future is as large as the largest it may await, and is moved more than once: those of the
-    // rarer kinds are boxed, so that the usual call does not carry them.
+    tracing::debug!(method = %head.method, path = path(), class = ?route.class, "asked");
+    let insists = head.headers.get(ROUTE).is_some_and(|value| value == "own");
+    let shaped = headers::make_own(&head.headers);
+    let own = query.own || shaped || insists;
+    let masked = query.own || shaped;
+    Ok((Asked { head, route, query, caller, own, masked }, shown))
+}
+
+/// Calls that are not the pool's to serve, or only once more is known.
+async fn alone(
+    hand: &Hand,
+    asked: &Asked<'_>,
+    body: Incoming,
+    shown: Shown,
+) -> Result<Reply, Problem> {
     match asked.route.class {
-        Class::Pooled => pooled::answer(hand, request, asked, key(shown)?).await,
+        Class::Pooled => pooled::answer(hand, asked, body, &key(shown)?).await,
         Class::Listing | Class::Own | Class::Download => {
-            Box::pin(own::answer(hand, request, asked, key(shown)?)).await
+            own::answer(hand, asked, body, &key(shown)?).await
         }
-        Class::UploadStart => Box::pin(uploads::start(hand, request, asked, key(shown)?)).await,
-        Class::UploadPart => Box::pin(uploads::part(hand, request, asked, shown)).await,
-        Class::Live | Class::LiveMusic => live::answer(hand, request, asked, key(shown)?),
-        Class::LiveConstrained => live::constrained(hand, request, asked, shown),
+        Class::UploadStart => uploads::start(hand, asked, body, &key(shown)?).await,
+        Class::UploadPart => uploads::part(hand, asked, body, shown).await,
+        Class::Live | Class::LiveMusic => live::answer(hand, asked, key(shown)?),
+        Class::LiveConstrained => live::constrained(hand, asked, shown),
     }
 }
 

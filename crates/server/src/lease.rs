@@ -15,10 +15,11 @@ use crate::lent::Lent;
 /// One exchange under way.
 pub struct Lease {
     app: Arc<App>,
-    /// Empty only while it is being dropped.
-    exchange: Option<Exchange>,
+    /// Empty only while it is being dropped. Boxed, since leases are moved more often than looked
+    /// into.
+    exchange: Option<Box<Exchange>>,
     /// What follows an answer that is to be dropped, asked for under the lock of its report.
-    following: Option<Step<Lent>>,
+    following: Option<Box<Step<Lent>>>,
     end: End,
     prompt_tokens: u32,
 }
@@ -31,7 +32,7 @@ impl Lease {
         let mut exchange = pool.begin(call, now);
         let step = pool.next(&mut exchange, now);
         drop(pool);
-        let (exchange, app) = (Some(exchange), app.clone());
+        let (exchange, app) = (Some(Box::new(exchange)), app.clone());
         let prompt_tokens = call.prompt_tokens;
         (Lease { app, exchange, following: None, end: End::LEFT, prompt_tokens }, step)
     }
@@ -39,7 +40,7 @@ impl Lease {
     /// The next step.
     pub fn next(&mut self) -> Step<Lent> {
         if let Some(step) = self.following.take() {
-            return step;
+            return *step;
         }
         self.with(Step::Refuse(potluck_core::Refusal::NoAnswer), |app, exchange| {
             app.pool.lock().next(exchange, app.clock.now())
@@ -53,7 +54,7 @@ impl Lease {
         let mut pool = self.app.pool.lock();
         let after = pool.report(exchange, outcome, now);
         if after == After::Again {
-            self.following = Some(pool.next(exchange, now));
+            self.following = Some(Box::new(pool.next(exchange, now)));
         }
         after
     }
@@ -89,17 +90,17 @@ impl Lease {
 
     /// Attempts so far.
     pub fn attempts(&self) -> u8 {
-        self.exchange.as_ref().map_or(0, Exchange::attempts)
+        self.exchange.as_ref().map_or(0, |exchange| exchange.attempts())
     }
 
     /// Whether the caller's key is in the pool.
     pub fn bearer_is_known(&self) -> bool {
-        self.exchange.as_ref().is_some_and(Exchange::bearer_is_known)
+        self.exchange.as_ref().is_some_and(|exchange| exchange.bearer_is_known())
     }
 
     /// Whether the caller's own key served.
     pub fn served_by_own(&self) -> bool {
-        self.exchange.as_ref().and_then(Exchange::served_by_own).unwrap_or(true)
+        self.exchange.as_ref().and_then(|exchange| exchange.served_by_own()).unwrap_or(true)
     }
 
     fn with<T>(&mut self, gone: T, act: impl FnOnce(&App, &mut Exchange) -> T) -> T {
@@ -114,7 +115,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(exchange) = self.exchange.take() {
             let now = self.app.clock.now();
-            self.app.pool.lock().finish(exchange, self.end, now);
+            self.app.pool.lock().finish(*exchange, self.end, now);
         }
     }
 }

@@ -4,17 +4,19 @@
 //! that nothing which prints headers shows it.
 
 use std::fmt;
+use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use potluck_gemini::{ApiKey, Dialect};
 
 /// Where a key stands on native routes (`gemini-api.md` §2b: the header, and nothing else).
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-goog-api-key");
 
-/// A key, ready to be sent to Google.
+/// A key, ready to be sent to Google. Cheap to clone.
 #[derive(Clone)]
-pub struct Lent {
+pub struct Lent(Arc<Forms>);
+
+struct Forms {
     native: HeaderValue,
     bearer: HeaderValue,
 }
@@ -23,22 +25,20 @@ impl Lent {
     /// Prepares a key.
     pub fn of(key: &ApiKey) -> Lent {
         let bearer = zeroize::Zeroizing::new(format!("Bearer {}", key.expose()));
-        Lent { native: sensitive(key.expose()), bearer: sensitive(&bearer) }
+        Lent(Arc::new(Forms { native: sensitive(key.expose()), bearer: sensitive(&bearer) }))
     }
 
     /// The key itself, to look for it in what Google answers.
     pub fn key(&self) -> Option<ApiKey> {
-        ApiKey::parse(self.native.to_str().ok()?).ok()
+        ApiKey::parse(self.0.native.to_str().ok()?).ok()
     }
 
-    /// Puts the key where this dialect's routes want it, and nowhere else.
-    pub fn place(&self, dialect: Dialect, headers: &mut HeaderMap) {
+    /// The one header that holds the key where this dialect's routes want it.
+    pub fn placed(&self, dialect: Dialect) -> (HeaderName, &HeaderValue) {
         match dialect {
-            Dialect::Compat => headers.insert(AUTHORIZATION, self.bearer.clone()),
-            Dialect::Native | Dialect::Interactions => {
-                headers.insert(KEY_HEADER, self.native.clone())
-            }
-        };
+            Dialect::Compat => (AUTHORIZATION, &self.0.bearer),
+            Dialect::Native | Dialect::Interactions => (KEY_HEADER, &self.0.native),
+        }
     }
 }
 
@@ -71,18 +71,15 @@ mod tests {
             (Dialect::Interactions, "x-goog-api-key", KEY.to_owned()),
             (Dialect::Compat, "authorization", format!("Bearer {KEY}")),
         ] {
-            let mut headers = HeaderMap::new();
-            lent.place(dialect, &mut headers);
-            assert_eq!(headers.len(), 1);
-            assert_eq!(headers[place], value);
+            let (name, placed) = lent.placed(dialect);
+            assert_eq!((name.as_str(), placed.to_str().unwrap()), (place, value.as_str()));
         }
     }
 
     #[test]
     fn nothing_that_prints_shows_the_key() {
         let lent = Lent::of(&ApiKey::parse(KEY).unwrap());
-        let mut headers = HeaderMap::new();
-        lent.place(Dialect::Compat, &mut headers);
-        assert!(!format!("{lent:?} {headers:?}").contains("AIza"));
+        let placed = lent.placed(Dialect::Compat);
+        assert!(!format!("{lent:?} {placed:?}").contains("AIza"));
     }
 }

@@ -11,8 +11,7 @@ mod upstream;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use potluck_core::{After, Call, Outcome, Step, Way, Whose};
@@ -30,9 +29,8 @@ use crate::app::Hand;
 use crate::handle::{self, Asked};
 use crate::lease::Lease;
 use crate::lent::Lent;
-use crate::outgoing::{Body, Credential, Outgoing, target};
+use crate::outgoing::{Body, Credential, Outgoing};
 use crate::problem;
-use crate::sending::Pieces;
 use crate::transport::{Answer, drain::Phase};
 use relay::{Between, Caller, Closing, Plain};
 use upstream::{Opened, Unopened};
@@ -41,17 +39,13 @@ use upstream::{Opened, Unopened};
 const MAX_MESSAGE: usize = 16 << 20;
 
 /// Opens a socket for a caller with a key.
-pub fn answer(
-    hand: &Hand,
-    request: Request<Incoming>,
-    asked: Asked<'_>,
-    key: ApiKey,
-) -> Result<Reply, Problem> {
-    let (reply, upgrade, outgoing) = open(request, &asked)?;
+pub fn answer(hand: &Hand, asked: &Asked<'_>, key: ApiKey) -> Result<Reply, Problem> {
+    let (reply, upgrade, outgoing) = open(hand, asked)?;
     let session = Session {
         hand: hand.clone(),
         key,
-        own: asked.own || asked.route.class == Class::LiveMusic,
+        // No route of these but the pooled one may be served by another's key.
+        own: asked.own || asked.route.class != Class::Live,
         source: asked.caller.block(),
         outgoing,
     };
@@ -64,16 +58,11 @@ pub fn answer(
 }
 
 /// Opens a socket for the bearer of an ephemeral token: one attempt, nothing of the pool's.
-pub fn constrained(
-    hand: &Hand,
-    request: Request<Incoming>,
-    asked: Asked<'_>,
-    shown: Shown,
-) -> Result<Reply, Problem> {
+pub fn constrained(hand: &Hand, asked: &Asked<'_>, shown: Shown) -> Result<Reply, Problem> {
     let Shown::Ephemeral(token) = shown else {
-        return answer_own(hand, request, asked, shown);
+        return answer(hand, asked, handle::key(shown)?);
     };
-    let (reply, upgrade, outgoing) = open(request, &asked)?;
+    let (reply, upgrade, outgoing) = open(hand, asked)?;
     let hand = hand.clone();
     spawn(&hand.clone(), async move {
         if let Some(caller) = accept(upgrade).await {
@@ -83,17 +72,12 @@ pub fn constrained(
     Ok(reply)
 }
 
-fn answer_own(
+async fn tunnel(
     hand: &Hand,
-    request: Request<Incoming>,
-    mut asked: Asked<'_>,
-    shown: Shown,
-) -> Result<Reply, Problem> {
-    asked.own = true;
-    answer(hand, request, asked, handle::key(shown)?)
-}
-
-async fn tunnel(hand: &Hand, mut caller: Caller, mut outgoing: Outgoing, token: &EphemeralToken) {
+    mut caller: Caller,
+    mut outgoing: Outgoing<'static>,
+    token: &EphemeralToken,
+) {
     let query = token.parameter();
     if let Some(query) = query {
         let text = format!("{}?{}", outgoing.target.path(), &*query);
@@ -103,7 +87,7 @@ async fn tunnel(hand: &Hand, mut caller: Caller, mut outgoing: Outgoing, token: 
     let mut early = None;
     let credential = Credential::Ephemeral(token);
     let google = tokio::select! {
-        google = upstream::open(hand, &mut outgoing, &credential) => google,
+        google = upstream::open(hand, &outgoing, &credential) => google,
         () = caller.leaves(&mut early) => return,
     };
     match google {
@@ -129,22 +113,12 @@ fn spawn(hand: &Hand, socket: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Answers the handshake and prepares the one with Google.
-fn open(
-    mut request: Request<Incoming>,
-    asked: &Asked<'_>,
-) -> Result<(Reply, OnUpgrade, Outgoing), Problem> {
-    let accept = accepted(request.headers())
+fn open(hand: &Hand, asked: &Asked<'_>) -> Result<(Reply, OnUpgrade, Outgoing<'static>), Problem> {
+    let Asked { head, .. } = asked;
+    let (accept, upgrade) = accepted(&head.headers)
+        .zip(head.extensions.get::<OnUpgrade>().cloned())
         .ok_or_else(|| problem::refused("This path is a WebSocket: ask for an upgrade."))?;
-    let upgrade = hyper::upgrade::on(&mut request);
-    let (head, _) = request.into_parts();
-    let outgoing = Outgoing {
-        method: head.method,
-        target: target(&head.uri, &asked.route.path, &asked.query.text),
-        patience: None,
-        headers: head.headers,
-        dialect: asked.route.dialect,
-        body: Body::Kept(Pieces::new(Vec::new())),
-    };
+    let outgoing = Outgoing::of(asked, Body::Once(None), &hand.app.settings.limits).into_owned();
     let mut reply: Reply = Response::new(Answer::empty());
     *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = reply.headers_mut();
@@ -185,7 +159,7 @@ struct Session {
     key: ApiKey,
     own: bool,
     source: potluck_core::SourceBlock,
-    outgoing: Outgoing,
+    outgoing: Outgoing<'static>,
 }
 
 impl Session {
@@ -257,7 +231,7 @@ impl Session {
             Whose::Key { secret, .. } => secret.clone(),
             Whose::Bearer => Lent::of(&self.key),
         };
-        let google = upstream::open(&self.hand, &mut self.outgoing, &Credential::Key(&lent)).await;
+        let google = upstream::open(&self.hand, &self.outgoing, &Credential::Key(&lent)).await;
         let answered = match google {
             Ok(google) => upstream::set_up(google, setup.clone()).await,
             Err(why) => Err(why),

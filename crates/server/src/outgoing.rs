@@ -1,30 +1,33 @@
 //! A caller's request as Google is to see it.
 //!
-//! Rule: it is made anew for each attempt, out of allow-lists; exactly one credential is in it, in
-//! the place that the route wants.
+//! Rule: what of it travels is said by allow-lists, anew for each attempt; exactly one credential is
+//! in it, in the place that the route wants.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, Method, Uri};
 use potluck_gemini::credential::EphemeralToken;
 use potluck_gemini::{Dialect, headers};
 
+use crate::handle::Asked;
 use crate::lent::Lent;
+use crate::patience;
 use crate::sending::{Pieces, Sending};
-
-/// Room for the headers that SDKs send and the two that are added, so that the map grows never.
-const USUAL_HEADERS: usize = 16;
+use crate::settings::Limits;
+use crate::transport::{Asking, Fields};
 
 /// What is asked of Google, credential aside.
-pub struct Outgoing {
+pub struct Outgoing<'r> {
     /// The method.
     pub method: Method,
     /// Path and query.
     pub target: PathAndQuery,
     /// The caller's headers, all of them; only the allow-list travels.
-    pub headers: HeaderMap,
+    pub headers: Cow<'r, HeaderMap>,
     /// Decides where the credential stands.
     pub dialect: Dialect,
     /// The body.
@@ -51,40 +54,87 @@ pub enum Credential<'a> {
     Nothing,
 }
 
-impl Outgoing {
-    /// The request with this credential. `None` when its body has gone already.
-    pub fn request(&mut self, credential: &Credential<'_>) -> Option<Request<Sending>> {
-        let body = match &mut self.body {
-            Body::Kept(pieces) => pieces.sending(),
-            Body::Once(body) => body.take()?,
-        };
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = Uri::from(self.target.clone());
-        *request.headers_mut() = self.headers_with(credential);
-        Some(request)
+/// A caller's headers as they travel, and who pays.
+pub struct Travelling<'a> {
+    headers: &'a HeaderMap,
+    dialect: Dialect,
+    credential: &'a Credential<'a>,
+}
+
+impl Outgoing<'_> {
+    /// What a call asks of Google, with this body.
+    pub fn of<'r>(asked: &Asked<'r>, body: Body, limits: &Limits) -> Outgoing<'r> {
+        let Asked { head, route, query, .. } = asked;
+        Outgoing {
+            method: head.method.clone(),
+            target: target(&head.uri, &route.path, &query.text),
+            headers: Cow::Borrowed(&head.headers),
+            dialect: route.dialect,
+            body,
+            patience: patience::asked(&head.headers, limits),
+        }
+    }
+
+    /// The same, free of the request it was made of.
+    pub fn into_owned(self) -> Outgoing<'static> {
+        Outgoing { headers: Cow::Owned(self.headers.into_owned()), ..self }
+    }
+
+    /// What travels of its headers, with this credential.
+    pub fn travelling<'a>(&'a self, credential: &'a Credential<'a>) -> Travelling<'a> {
+        Travelling { headers: &self.headers, dialect: self.dialect, credential }
+    }
+
+    /// The request with these headers.
+    pub fn asking<'a>(&'a self, fields: &'a Travelling<'a>) -> Asking<'a> {
+        Asking { method: &self.method, target: &self.target, fields }
+    }
+
+    /// Its body; `None` when that has gone already.
+    pub fn body(&mut self) -> Option<Sending> {
+        match &mut self.body {
+            Body::Kept(pieces) => Some(pieces.sending()),
+            Body::Once(body) => body.take(),
+        }
+    }
+
+    /// Its body once more, if it is still here.
+    pub fn body_again(&self) -> Option<Sending> {
+        if let Body::Kept(pieces) = &self.body { Some(pieces.sending()) } else { None }
     }
 
     /// Whether it may be sent once more after it was sent: a body that is still here.
     pub fn can_be_made_again(&self) -> bool {
         matches!(self.body, Body::Kept(_))
     }
+}
 
-    fn headers_with(&self, credential: &Credential<'_>) -> HeaderMap {
-        let mut out = HeaderMap::with_capacity(USUAL_HEADERS);
-        for (name, value) in headers::to_google(&self.headers) {
-            out.append(name, value.clone());
-        }
-        match credential {
-            Credential::Key(lent) => lent.place(self.dialect, &mut out),
+impl Fields for Travelling<'_> {
+    fn each(&self, show: &mut dyn FnMut(&HeaderName, &HeaderValue)) {
+        headers::to_google(self.headers).for_each(|(name, value)| show(name, value));
+        match self.credential {
+            Credential::Key(lent) => {
+                let (name, value) = lent.placed(self.dialect);
+                show(&name, value);
+            }
             Credential::Ephemeral(token) => {
                 if let Some(value) = token.authorization() {
-                    out.insert(http::header::AUTHORIZATION, value);
+                    show(&AUTHORIZATION, &value);
                 }
             }
             Credential::Nothing => {}
         }
-        out
+    }
+}
+
+impl Travelling<'_> {
+    /// The same in a map.
+    pub fn map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        self.each(&mut |name, value| {
+            map.append(name, value.clone());
+        });
+        map
     }
 }
 
@@ -124,19 +174,20 @@ mod tests {
         let mut outgoing = Outgoing {
             method: Method::POST,
             target: PathAndQuery::from_static("/v1beta/models/m:generateContent"),
-            headers,
+            headers: Cow::Owned(headers),
             dialect: Dialect::Native,
             body: Body::Once(Some(Sending::Nothing)),
             patience: None,
         };
 
-        let request = outgoing.request(&Credential::Key(&key)).unwrap();
+        let seen = outgoing.travelling(&Credential::Key(&key)).map();
 
-        let mut names: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+        let mut names: Vec<_> = seen.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "x-goog-api-key"]);
-        assert_ne!(request.headers()["x-goog-api-key"], "somebody");
-        assert!(outgoing.request(&Credential::Key(&key)).is_none());
+        assert_ne!(seen["x-goog-api-key"], "somebody");
+        assert!(outgoing.body().is_some());
+        assert!(outgoing.body().is_none(), "it has gone");
     }
 
     #[test]

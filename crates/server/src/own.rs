@@ -5,8 +5,8 @@
 
 use std::pin::Pin;
 
+use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, Request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use potluck_core::{Call, Way};
@@ -18,22 +18,22 @@ use potluck_gemini::{ApiKey, Class};
 use crate::app::Hand;
 use crate::forward::{self, Answered, AnsweredBody, Job, Refused};
 use crate::handle::Asked;
-use crate::outgoing::{Body, Outgoing, target};
+use crate::outgoing::{Body, Outgoing};
 use crate::sending::{Pieces, Sending};
 use crate::settings::PublicUrl;
 use crate::transport::UpstreamBody;
 use crate::transport::body::collect;
-use crate::{Reply, download, patience, problem, served};
+use crate::{Reply, download, problem, served};
 
 /// Answers a call with the caller's own key.
 pub async fn answer(
     hand: &Hand,
-    request: Request<Incoming>,
-    asked: Asked<'_>,
-    key: ApiKey,
+    asked: &Asked<'_>,
+    body: Incoming,
+    key: &ApiKey,
 ) -> Result<Reply, Problem> {
     let dialect = asked.route.dialect;
-    Ok(match exchange(hand, request, &asked, &key).await? {
+    Ok(match exchange(hand, asked, body, key).await? {
         Ok(answered) => served::reply(answered, dialect, !asked.masked),
         Err(refused) => served::refused(&refused, dialect),
     })
@@ -42,12 +42,12 @@ pub async fn answer(
 /// The exchange alone, for those who look at the answer before it goes.
 pub async fn exchange(
     hand: &Hand,
-    request: Request<Incoming>,
     asked: &Asked<'_>,
+    body: Incoming,
     key: &ApiKey,
 ) -> Result<Result<Answered, Refused>, Problem> {
-    let app = &hand.app;
-    let (head, body) = request.into_parts();
+    let Hand { app, .. } = hand;
+    let Asked { head, .. } = asked;
     let wanted = download::wanted(&head.headers);
     let safe = matches!(head.method, Method::GET | Method::HEAD);
     let body = outgoing_body(hand, &head.headers, body, asked).await?;
@@ -68,14 +68,7 @@ pub async fn exchange(
         source: asked.caller.block(),
         own_requested: true,
     };
-    let outgoing = Outgoing {
-        method: head.method,
-        target: target(&head.uri, &asked.route.path, &asked.query.text),
-        patience: patience::asked(&head.headers, &app.settings.limits),
-        headers: head.headers,
-        dialect: asked.route.dialect,
-        body,
-    };
+    let outgoing = Outgoing::of(asked, body, &app.settings.limits);
     let mut job = Job { call, outgoing, key, repeatable: safe };
     let answered = forward::run(hand, &mut job).await;
     let Ok(answered) = answered else { return Ok(answered) };

@@ -1,9 +1,9 @@
 //! Calls that the pool may serve: the body decides.
 
-use http::Request;
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use hyper::body::Incoming;
-use potluck_core::{Call, KeyId, Way};
+use potluck_core::{Call, KeyId, Tombstone, Way};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::body::{Own, Scan, Scanner};
 use potluck_gemini::{ApiKey, Dialect, Family, Route};
@@ -14,34 +14,63 @@ use crate::forward::{self, Job};
 use crate::handle::Asked;
 use crate::intake::{self, Intake, UNPROVEN};
 use crate::kept::Reservation;
-use crate::outgoing::{Body, Outgoing, target};
+use crate::outgoing::{Body, Outgoing};
 use crate::sending::Pieces;
-use crate::{own, patience, problem, served};
+use crate::{own, problem, served};
 
 /// Answers a call of a stateless method.
 pub async fn answer(
     hand: &Hand,
-    request: Request<Incoming>,
-    asked: Asked<'_>,
-    key: ApiKey,
+    asked: &Asked<'_>,
+    body: Incoming,
+    key: &ApiKey,
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
-    if is_longer_than(&request, app.settings.limits.body) {
+    let headers = &asked.head.headers;
+    if is_longer_than(headers, app.settings.limits.body) {
         return Err(Problem::new(Reason::TooLarge));
     }
-    let id = app.key_id(&key);
+    let id = app.key_id(key);
     let known = app.pool().knows(id);
-    if asked.masked || (!known && is_longer_than(&request, UNPROVEN)) {
-        return Box::pin(own::answer(hand, request, asked, key)).await;
+    if asked.masked || (!known && is_longer_than(headers, UNPROVEN)) {
+        return Box::pin(own::answer(hand, asked, body, key)).await;
     }
+    let Prompt { scan, body, kept } = prompt(hand, asked, body, known).await?;
+    if let Some(why) = &scan.own {
+        tracing::debug!(%why, "served with the caller's own key");
+    }
+    let tombstone = (!known).then(|| app.tombstone(key));
+    let call = call(asked, id, tombstone, &scan);
+    let repeatable = call.way == Way::Pool;
+    let outgoing = Outgoing::of(asked, body, &app.settings.limits);
+    let mut job = Job { call, outgoing, key, repeatable };
+    let answered = forward::run(hand, &mut job).await;
+    drop(kept);
+    Ok(match answered {
+        Ok(answered) => served::reply(answered, asked.route.dialect, !asked.masked),
+        Err(refused) => served::refused(&refused, asked.route.dialect),
+    })
+}
+
+/// A call's body, and what was read of it.
+struct Prompt {
+    scan: Scan,
+    body: Body,
+    /// Held until the answer's head is there.
+    kept: Option<Reservation>,
+}
+
+/// Reads a body that decides who may serve its call.
+async fn prompt(
+    hand: &Hand,
+    asked: &Asked<'_>,
+    body: Incoming,
+    known: bool,
+) -> Result<Prompt, Problem> {
+    let app = &hand.app;
     let keep = if known { app.settings.limits.body } else { UNPROVEN };
-    let (head, body) = request.into_parts();
-    let mut scanner = Scanner::new(
-        asked.route.dialect,
-        asked.route.family,
-        asked.route.model.as_deref(),
-        app.seed,
-    );
+    let route = &asked.route;
+    let mut scanner = Scanner::new(route.dialect, route.family, route.model.as_deref(), app.seed);
     let reserved = app.kept.reservation(asked.caller.address);
     let (body, scan, kept) = match intake::read(body, &mut scanner, reserved, keep).await {
         Ok(Intake::Whole(pieces, reserved)) => {
@@ -51,44 +80,26 @@ pub async fn answer(
         Ok(Intake::Overflow(rest)) => (Body::Once(Some(rest)), unread(), None),
         Err(error) => return Err(problem::of_intake(&error)),
     };
-    let (body, scan) = own::translated(hand, body, scan, &asked);
-    let asked_for = Prompt { id, known, scan, body, kept };
-    call(hand, head, asked, key, asked_for).await
-}
-
-/// What was read of a call's body.
-struct Prompt {
-    id: KeyId,
-    /// Whether the pool knows the key.
-    known: bool,
-    scan: Scan,
-    body: Body,
-    /// Held until the answer's head is there.
-    kept: Option<Reservation>,
-}
-
-async fn call(
-    hand: &Hand,
-    head: http::request::Parts,
-    asked: Asked<'_>,
-    key: ApiKey,
-    prompt: Prompt,
-) -> Result<Reply, Problem> {
-    let app = &hand.app;
-    let Prompt { id, known, scan, body, kept } = prompt;
+    let (body, scan) = own::translated(hand, body, scan, asked);
     let body = match app.settings.store_false {
-        true => without_storing(body, &scan, &asked.route),
+        true => without_storing(body, &scan, route),
         false => body,
     };
-    let model = asked.route.model.as_deref().or(scan.model.as_deref());
+    Ok(Prompt { scan, body, kept })
+}
+
+/// What the pool must know of a call.
+fn call<'a>(
+    asked: &'a Asked<'_>,
+    id: KeyId,
+    tombstone: Option<Tombstone>,
+    scan: &'a Scan,
+) -> Call<'a> {
     let own = asked.own || scan.own.is_some();
-    if let Some(why) = &scan.own {
-        tracing::debug!(%why, "served with the caller's own key");
-    }
-    let call = Call {
+    Call {
         bearer: Some(id),
-        tombstone: (!known).then(|| app.tombstone(&key)),
-        model,
+        tombstone,
+        model: asked.route.model.as_deref().or(scan.model.as_deref()),
         family: asked.route.family,
         metered: scan.metered,
         way: if own { Way::OwnOnly } else { Way::Pool },
@@ -99,22 +110,7 @@ async fn call(
         prompt_tokens: scan.prompt_tokens,
         source: asked.caller.block(),
         own_requested: asked.own,
-    };
-    let outgoing = Outgoing {
-        method: head.method,
-        target: target(&head.uri, &asked.route.path, &asked.query.text),
-        patience: patience::asked(&head.headers, &app.settings.limits),
-        headers: head.headers,
-        dialect: asked.route.dialect,
-        body,
-    };
-    let mut job = Job { call, outgoing, key: &key, repeatable: !own };
-    let answered = forward::run(hand, &mut job).await;
-    drop(kept);
-    Ok(match answered {
-        Ok(answered) => served::reply(answered, asked.route.dialect, !asked.masked),
-        Err(refused) => served::refused(&refused, asked.route.dialect),
-    })
+    }
 }
 
 /// Tells callers apart who begin a conversation with the same words, as programs of one kind do:
@@ -124,8 +120,8 @@ fn bearers_own(id: KeyId) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-fn is_longer_than(request: &Request<Incoming>, limit: usize) -> bool {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+fn is_longer_than(headers: &HeaderMap, limit: usize) -> bool {
+    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     length.is_some_and(|length: u64| length > limit as u64)
 }
 

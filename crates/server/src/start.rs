@@ -260,6 +260,7 @@ fn run(
         let shutdown = hand.app.shutdown.clone();
         let make = |_| {
             let hand = Hand { app: hand.app.clone(), upstream: hand.upstream.sibling() };
+            let hand = Arc::new(hand);
             move |request, peer| handle::handle(hand.clone(), request, peer)
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();

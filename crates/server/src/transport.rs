@@ -29,7 +29,7 @@ pub use drain::Shutdown;
 pub use egress::Egress;
 pub use error::{BodyError, DialError, SendError, Sent, Why};
 pub use guard::{GuardRefusal, check};
-pub use link::Outgoing;
+pub use link::{Asking, Fields, Outgoing};
 pub use listen::{Door, Peer, bind, serve};
 pub use stream::Stream;
 pub use upstream::{Upstream, UpstreamConfig};

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use http::Request;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::body::Incoming;
 use potluck_gemini::answer::{Problem, Reason};
@@ -14,11 +13,11 @@ use potluck_gemini::{ApiKey, headers, redact};
 use crate::app::{App, Hand};
 use crate::forward::{self, Answered, Unanswered};
 use crate::handle::{self, Asked};
-use crate::outgoing::{Body, Credential, Outgoing, target};
+use crate::outgoing::{Body, Credential, Outgoing};
 use crate::sending::Sending;
 use crate::settings::PublicUrl;
 use crate::transport::{Answer, body};
-use crate::{Reply, clock, own, patience, served};
+use crate::{Reply, clock, own, served};
 
 /// What the signature is for; no other signature of ours is good here.
 const PURPOSE: &str = "upload-url";
@@ -30,12 +29,12 @@ const MAX_ERROR: usize = 64 << 10;
 /// Starts an upload with the caller's key.
 pub async fn start(
     hand: &Hand,
-    request: Request<Incoming>,
-    asked: Asked<'_>,
-    key: ApiKey,
+    asked: &Asked<'_>,
+    body: Incoming,
+    key: &ApiKey,
 ) -> Result<Reply, Problem> {
     let dialect = asked.route.dialect;
-    Ok(match own::exchange(hand, request, &asked, &key).await? {
+    Ok(match own::exchange(hand, asked, body, key).await? {
         Ok(mut answered) => {
             show_here(hand, &mut answered, asked.caller.base(&hand.app.settings).as_ref());
             served::reply(answered, dialect, !asked.masked)
@@ -47,37 +46,29 @@ pub async fn start(
 /// Passes a part on: by our signature without any key, or as an own call with one.
 pub async fn part(
     hand: &Hand,
-    request: Request<Incoming>,
-    asked: Asked<'_>,
+    asked: &Asked<'_>,
+    body: Incoming,
     shown: Shown,
 ) -> Result<Reply, Problem> {
-    let uri = request.uri().clone();
-    let Some(signed) = SignedPart::parse(uri.path(), uri.query()) else {
-        return own::answer(hand, request, asked, handle::key(shown)?).await;
+    let Asked { head, .. } = asked;
+    let Some(signed) = SignedPart::parse(head.uri.path(), head.uri.query()) else {
+        return own::answer(hand, asked, body, &handle::key(shown)?).await;
     };
     if !is_genuine(&hand.app, &signed) {
         return Err(Problem::new(Reason::BadSignature));
     }
-    let (head, body) = request.into_parts();
-    let mut outgoing = Outgoing {
-        method: head.method,
-        target: target(&uri, &asked.route.path, &asked.query.text),
-        patience: patience::asked(&head.headers, &hand.app.settings.limits),
-        headers: head.headers,
-        dialect: asked.route.dialect,
-        body: Body::Once(Some(Sending::through(body))),
-    };
+    let body = Body::Once(Some(Sending::through(body)));
+    let mut outgoing = Outgoing::of(asked, body, &hand.app.settings.limits);
     pass(hand, &mut outgoing, asked.caller.base(&hand.app.settings).as_ref()).await
 }
 
 async fn pass(
     hand: &Hand,
-    outgoing: &mut Outgoing,
+    outgoing: &mut Outgoing<'_>,
     base: Option<&PublicUrl>,
 ) -> Result<Reply, Problem> {
-    let request = outgoing.request(&Credential::Nothing);
-    let request = request.ok_or_else(|| Problem::new(Reason::Internal))?;
-    let answer = forward::send(hand, request, || None, outgoing.patience).await;
+    let body = outgoing.body().ok_or_else(|| Problem::new(Reason::Internal))?;
+    let answer = forward::send(hand, outgoing, &Credential::Nothing, body, || None).await;
     let (mut parts, mut upstream) = answer.map_err(unanswered)?.into_parts();
     show_urls(hand, &mut parts.headers, base);
     headers::keep_for_caller(&mut parts.headers);

@@ -64,7 +64,7 @@ impl Opened {
 /// Opens a socket.
 pub async fn open(
     hand: &Hand,
-    outgoing: &mut Outgoing,
+    outgoing: &Outgoing<'_>,
     credential: &Credential<'_>,
 ) -> Result<Google, Unopened> {
     match timeout(SETUP, handshake(hand, outgoing, credential)).await {
@@ -75,7 +75,7 @@ pub async fn open(
 
 async fn handshake(
     hand: &Hand,
-    outgoing: &mut Outgoing,
+    outgoing: &Outgoing<'_>,
     credential: &Credential<'_>,
 ) -> Result<Google, Unopened> {
     let request = request(hand, outgoing, credential).ok_or(Unopened::NoAnswer)?;
@@ -99,23 +99,25 @@ async fn handshake(
 /// The handshake as tungstenite wants it: an absolute URL and all headers of RFC 6455 §4.1.
 fn request(
     hand: &Hand,
-    outgoing: &mut Outgoing,
+    outgoing: &Outgoing<'_>,
     credential: &Credential<'_>,
 ) -> Option<Request<()>> {
-    let (mut head, _) = outgoing.request(credential)?.into_parts();
+    let mut request = Request::new(());
     let authority = hand.upstream.host().to_str().ok()?.to_owned();
-    head.uri = Uri::builder()
+    *request.uri_mut() = Uri::builder()
         .scheme("ws")
         .authority(authority)
         .path_and_query(outgoing.target.clone())
         .build()
         .ok()?;
-    head.headers.insert(HOST, hand.upstream.host().clone());
-    head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    head.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    head.headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&generate_key()).ok()?);
-    Some(Request::from_parts(head, ()))
+    let mut headers = outgoing.travelling(credential).map();
+    headers.insert(HOST, hand.upstream.host().clone());
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&generate_key()).ok()?);
+    *request.headers_mut() = headers;
+    Some(request)
 }
 
 /// Sends the setup and waits for Google's first word.

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::stream::Stream;
@@ -25,6 +25,7 @@ use framing::{Framing, Malformed, Piece};
 use head::{Head, MAX_HEAD};
 use inbox::Inbox;
 use outbox::Outbox;
+pub use outbox::{Asking, Fields};
 
 /// What may be read before a head is whole, 1xx answers included: one head, and the piece of the
 /// body that came in the same read. More is an upstream that talks without answering.
@@ -50,7 +51,7 @@ pub(super) struct Link<B: Outgoing> {
 /// Why there is no answer's head.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Nothing was written; the request is where it was.
+    /// Nothing was written; the body is where it was.
     Unsent,
     /// The connection ended.
     Reset(Source),
@@ -92,19 +93,20 @@ impl<B: Outgoing> Link<B> {
         self.framing.left()
     }
 
-    /// Sends the request and waits for its answer's head. It is left where it is where the
+    /// Sends a request and waits for its answer's head. Its body is left where it is where the
     /// connection died while it waited, or has something unasked to say.
     pub(super) async fn exchange(
         &mut self,
-        request: &mut Option<Request<B>>,
+        asking: &Asking<'_>,
+        body: &mut Option<B>,
         host: &HeaderValue,
     ) -> Result<Response<()>, Failed> {
         if !self.is_quiet() {
             return Err(Failed::Unsent);
         }
-        let Some(request) = request.take() else { return Err(Failed::Unsent) };
-        let to_head = request.method() == Method::HEAD;
-        self.outbox.put(request, host);
+        let Some(body) = body.take() else { return Err(Failed::Unsent) };
+        let to_head = asking.method == Method::HEAD;
+        self.outbox.put(asking, body, host);
         let mut before = 0;
         let head = poll_fn(|cx| self.poll_head(&mut before, cx)).await?;
         self.framing = Framing::of(to_head, head.status, head.version, &head.headers)?;

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Response, Uri};
 use rustls::pki_types::ServerName;
 use tokio::sync::Mutex;
 
 use super::dial::Dialer;
 use super::egress::Egress;
 use super::error::{DialError, SendError, Sent, Why};
-use super::link::{Failed, Link, Outgoing};
+use super::link::{Asking, Failed, Link, Outgoing};
 use super::stream::Stream;
 use super::tls::{self, TlsError};
 use super::upstream_body::UpstreamBody;
@@ -99,28 +99,29 @@ impl<B: Outgoing> Upstream<B> {
         Upstream { origin: self.origin.clone(), waiting: Arc::new(Waiting::new(WAIT_LIMIT)) }
     }
 
-    /// Sends `request` and waits for the answer's head, however long that takes. Host, target form,
-    /// version and framing are set here. When a waiting connection dies under it and some of it may have
-    /// been read, it is sent again if `again` makes it anew.
+    /// Sends a request and waits for the answer's head, however long that takes. When a waiting
+    /// connection dies under it and some of it may have been read, it is sent again if `again`
+    /// makes its body anew.
     pub async fn send(
         &self,
-        request: Request<B>,
-        mut again: impl FnMut() -> Option<Request<B>>,
+        asking: Asking<'_>,
+        body: B,
+        mut again: impl FnMut() -> Option<B>,
     ) -> Result<Response<UpstreamBody<B>>, SendError> {
-        let mut request = Some(request);
+        let mut body = Some(body);
         while let Some(link) = self.waiting.take() {
-            match self.exchange(link, &mut request).await {
+            match self.exchange(link, &asking, &mut body).await {
                 Ok(response) => return Ok(response),
                 Err(Tried::Unsent) => {}
                 Err(Tried::Failed(error)) => {
                     let anew = if error.is_stale() { again() } else { None };
-                    request = Some(anew.ok_or(error)?);
+                    body = Some(anew.ok_or(error)?);
                     break;
                 }
             }
         }
         let link = Box::pin(self.fresh()).await?;
-        self.exchange(link, &mut request).await.map_err(|tried| match tried {
+        self.exchange(link, &asking, &mut body).await.map_err(|tried| match tried {
             Tried::Unsent => SendError::nothing_sent(Why::Reset("it closed at once".into())),
             Tried::Failed(error) => error,
         })
@@ -155,9 +156,10 @@ impl<B: Outgoing> Upstream<B> {
     async fn exchange(
         &self,
         mut link: Box<Link<B>>,
-        request: &mut Option<Request<B>>,
+        asking: &Asking<'_>,
+        body: &mut Option<B>,
     ) -> Result<Response<UpstreamBody<B>>, Tried> {
-        let response = link.exchange(request, &self.origin.host).await?;
+        let response = link.exchange(asking, body, &self.origin.host).await?;
         let idle_limit = self.origin.idle_stream;
         Ok(response.map(|()| UpstreamBody::new(link, self.waiting.clone(), idle_limit)))
     }
@@ -171,7 +173,7 @@ impl<B: Outgoing> Clone for Upstream<B> {
 
 /// A request on one connection that led nowhere.
 enum Tried {
-    /// Nothing was written; the request is where it was.
+    /// Nothing was written; the body is where it was.
     Unsent,
     Failed(SendError),
 }

@@ -62,7 +62,9 @@ fn headers(parsed: &[httparse::Header<'_>], from: &Bytes) -> Result<HeaderMap, M
         let name = HeaderName::from_bytes(header.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(from.slice_ref(header.value));
         match (name, value) {
-            (Ok(name), Ok(value)) => drop(headers.append(name, value)),
+            (Ok(name), Ok(value)) => {
+                headers.append(name, value);
+            }
             _ => return Err(Malformed("a header is none")),
         }
     }

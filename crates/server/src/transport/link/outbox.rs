@@ -9,10 +9,35 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Method, Request, request};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::io::AsyncWrite;
 
 use super::{Outgoing, Source};
+
+/// A request as the upstream is to see it, but for what is written here: its host, and how its
+/// body is framed.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query.
+    pub target: &'a PathAndQuery,
+    /// Everything else that its head says.
+    pub fields: &'a (dyn Fields + Sync),
+}
+
+/// Headers, wherever they are kept: what only passes is not gathered in a map of its own.
+pub trait Fields {
+    /// Shows each of them.
+    fn each(&self, show: &mut dyn FnMut(&HeaderName, &HeaderValue));
+}
+
+impl Fields for HeaderMap {
+    fn each(&self, show: &mut dyn FnMut(&HeaderName, &HeaderValue)) {
+        self.iter().for_each(|(name, value)| show(name, value));
+    }
+}
 
 /// Room for a head as SDKs send it.
 const USUAL_HEAD: usize = 1 << 10;
@@ -60,13 +85,12 @@ impl<B: Outgoing> Outbox<B> {
     }
 
     /// Takes a request up. Framing, host and connection are written here, whatever its headers say.
-    pub(super) fn put(&mut self, request: Request<B>, host: &HeaderValue) {
-        let (head, body) = request.into_parts();
+    pub(super) fn put(&mut self, asking: &Asking<'_>, body: B, host: &HeaderValue) {
         let length = body.size_hint().exact();
         self.framing = length.map_or(Framing::Chunked, Framing::Length);
         self.lead.clear();
         self.led = 0;
-        write_head(&mut self.lead, &head, host, length);
+        write_head(&mut self.lead, asking, host, length);
         self.body = Some(body).filter(|body| !body.is_end_stream());
         self.flushed = false;
     }
@@ -167,26 +191,33 @@ impl<B: Outgoing> Outbox<B> {
     }
 }
 
-fn write_head(out: &mut Vec<u8>, head: &request::Parts, host: &HeaderValue, length: Option<u64>) {
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let line = [head.method.as_str(), " ", target, " HTTP/1.1\r\nhost: "];
-    line.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
-    out.extend_from_slice(host.as_bytes());
-    out.extend_from_slice(b"\r\n");
-    for (name, value) in head.headers.iter().filter(|(name, _)| !is_written_here(name)) {
-        for text in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(text);
-        }
+fn write_head(out: &mut Vec<u8>, asking: &Asking<'_>, host: &HeaderValue, length: Option<u64>) {
+    for text in [asking.method.as_str(), " ", asking.target.as_str(), " HTTP/1.1\r\n"] {
+        out.extend_from_slice(text.as_bytes());
     }
+    write_field(out, &HOST, host);
+    asking.fields.each(&mut |name, value| {
+        if !is_written_here(name) {
+            write_field(out, name, value);
+        }
+    });
     match length {
         // Without it Google answers 411 where a body belongs.
-        Some(0) if !takes_body(&head.method) => {}
+        Some(0) if !takes_body(asking.method) => {}
         Some(length) => {
             out.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
         }
         None => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+    out.reserve(name.len() + value.len() + 4);
+    for text in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(text);
+    }
 }
 
 fn is_written_here(name: &HeaderName) -> bool {

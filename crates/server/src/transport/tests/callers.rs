@@ -18,7 +18,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::wire::{AnyBody, House, RawServer, full, read_head, read_to_end, say_ok, soon};
+use super::wire::{
+    AnyBody, Ask as _, House, RawServer, full, read_head, read_to_end, say_ok, soon,
+};
 use crate::transport::listen::{Door, Handler, Limits, Peer, bind, serve};
 use crate::transport::{Answer, BodyError, Shutdown, Upstream, Workers};
 
@@ -28,7 +30,7 @@ fn proxy_to(upstream: Upstream<Incoming>) -> impl Handler + Sync {
     move |request: Request<Incoming>, _: Peer| {
         let upstream = upstream.clone();
         async move {
-            match upstream.send(request, || None).await {
+            match upstream.ask(request, || None).await {
                 Ok(response) => response.map(Made::Passed),
                 Err(_) => {
                     let mut response = Response::new(Made::whole("no answer"));

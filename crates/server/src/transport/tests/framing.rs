@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::io::AsyncWriteExt;
 
-use super::wire::{AnyBody, House, RawServer, full, get, read_head, soon};
+use super::wire::{AnyBody, Ask as _, House, RawServer, full, get, read_head, soon};
 use crate::transport::listen::{Limits, Peer};
 use crate::transport::{Why, check};
 
@@ -49,7 +49,7 @@ async fn a_malformed_answer_is_an_error_and_its_connection_is_not_kept() {
         .await;
         let upstream = server.upstream();
 
-        let sent = soon(upstream.send(get("/"), || None)).await;
+        let sent = soon(upstream.ask(get("/"), || None)).await;
 
         let shown = &case[..case.len().min(90)];
         let error = sent.err().unwrap_or_else(|| panic!("{shown:?} was taken for an answer"));
@@ -66,7 +66,7 @@ async fn a_few_interim_answers_are_passed_over() {
     )
     .await;
 
-    let response = soon(server.upstream().send(get("/"), || None)).await.unwrap();
+    let response = soon(server.upstream().ask(get("/"), || None)).await.unwrap();
 
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
 }

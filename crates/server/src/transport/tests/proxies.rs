@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::wire::{AnyBody, RawServer, config, get, read_head, soon};
+use super::wire::{AnyBody, Ask as _, RawServer, config, get, read_head, soon};
 use crate::transport::egress::{Egress, EgressError};
 use crate::transport::{DialError, SendError, Sent, Upstream, Why};
 
@@ -98,7 +98,7 @@ fn through(url: String) -> Upstream<AnyBody> {
 }
 
 async fn fetch(upstream: &Upstream<AnyBody>) -> Result<String, SendError> {
-    let response = soon(upstream.send(get("/"), || None)).await?;
+    let response = soon(upstream.ask(get("/"), || None)).await?;
     let body = soon(response.into_body().collect()).await.unwrap().to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }

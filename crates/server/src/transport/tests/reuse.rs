@@ -8,7 +8,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
 
-use super::wire::{AnyBody, PATIENCE, RawServer, get, post, read_head, soon};
+use super::wire::{AnyBody, Ask as _, PATIENCE, RawServer, get, post, read_head, soon};
 use crate::transport::{Sent, Why};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -22,7 +22,7 @@ async fn a_connection_serves_one_request_after_the_other() {
         let upstream = server.upstream();
 
         for _ in 0..3 {
-            let response = soon(upstream.send(get("/"), || None)).await.unwrap();
+            let response = soon(upstream.ask(get("/"), || None)).await.unwrap();
             response.into_body().collect().await.unwrap();
         }
 
@@ -35,10 +35,10 @@ async fn a_connection_serves_one_request_after_the_other() {
 async fn siblings_share_no_connection() {
     let server = RawServer::answering(OK).await;
     let upstream = server.upstream();
-    soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+    soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
 
     let sibling = upstream.sibling();
-    soon(sibling.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+    soon(sibling.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
 
     assert_eq!(server.accepted(), 2);
 }
@@ -61,10 +61,10 @@ async fn forgetful() -> RawServer {
 async fn a_request_that_killed_its_reused_connection_is_sent_again_if_it_can_be_made_again() {
     let server = forgetful().await;
     let upstream = server.upstream();
-    soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+    soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
     let mut made = 0;
 
-    let response = soon(upstream.send(post(""), || {
+    let response = soon(upstream.ask(post(""), || {
         made += 1;
         Some(post(""))
     }))
@@ -79,9 +79,9 @@ async fn a_request_that_killed_its_reused_connection_is_sent_again_if_it_can_be_
 async fn a_request_that_cannot_be_made_again_is_not_repeated_once_it_may_have_been_read() {
     let server = forgetful().await;
     let upstream = server.upstream();
-    soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+    soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
 
-    let error = soon(upstream.send(post(""), || None)).await.err().unwrap();
+    let error = soon(upstream.ask(post(""), || None)).await.err().unwrap();
 
     assert_eq!(error.sent, Sent::Perhaps);
     assert!(matches!(error.why, Why::Reset(_)), "{error:?}");
@@ -96,7 +96,7 @@ async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
     })
     .await;
     let upstream = server.upstream();
-    soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+    soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
     soon(async {
         while upstream.waiting() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -105,7 +105,7 @@ async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
     })
     .await;
 
-    let again = soon(upstream.send(post(""), || None)).await;
+    let again = soon(upstream.ask(post(""), || None)).await;
 
     assert_eq!(again.unwrap().status(), 200);
     assert_eq!(server.accepted(), 2);
@@ -129,12 +129,12 @@ async fn a_connection_gone_bad_while_it_waited_gives_its_request_back() {
         })
         .await;
         let upstream = server.upstream();
-        soon(upstream.send(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+        soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
         soon(told.recv()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(upstream.waiting(), 1);
 
-        let again = soon(upstream.send(post("x"), || None)).await;
+        let again = soon(upstream.ask(post("x"), || None)).await;
 
         assert_eq!(again.unwrap().status(), 200, "{farewell:?}");
         assert_eq!(server.accepted(), 2, "{farewell:?}");
@@ -152,7 +152,7 @@ async fn a_connection_that_must_not_be_kept_is_not() {
         let upstream = server.upstream();
 
         for _ in 0..2 {
-            let response = soon(upstream.send(get("/"), || None)).await.unwrap();
+            let response = soon(upstream.ask(get("/"), || None)).await.unwrap();
             assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
         }
 
@@ -167,7 +167,7 @@ async fn a_refused_connection_is_told_as_nothing_sent() {
     drop(server);
     tokio::task::yield_now().await;
 
-    let error = soon(upstream.send(get("/"), || None)).await.err().unwrap();
+    let error = soon(upstream.ask(get("/"), || None)).await.err().unwrap();
 
     assert_eq!(error.sent, Sent::Nothing);
     assert!(error.is_dial(), "{error:?}");
@@ -185,7 +185,7 @@ async fn the_upstream_sees_its_own_name_and_a_path() {
     request.headers_mut().append("host", "one.example".parse().unwrap());
     request.headers_mut().append("host", "two.example".parse().unwrap());
 
-    let response = soon(server.upstream().send(request, || None)).await.unwrap();
+    let response = soon(server.upstream().ask(request, || None)).await.unwrap();
 
     let seen = response.into_body().collect().await.unwrap().to_bytes();
     let seen = String::from_utf8(seen.to_vec()).unwrap();
@@ -218,7 +218,7 @@ async fn a_request_is_framed_by_its_body_and_not_by_the_callers_words() {
             let mut request = make();
             request.headers_mut().insert(name, lie.parse().unwrap());
 
-            let response = soon(server.upstream().send(request, || None)).await.unwrap();
+            let response = soon(server.upstream().ask(request, || None)).await.unwrap();
 
             let seen = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(seen, framing, "{name}: {lie}");

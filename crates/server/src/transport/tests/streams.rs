@@ -14,7 +14,9 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use super::wire::{AnyBody, PATIENCE, RawServer, config, get, read_head, read_to_end, soon};
+use super::wire::{
+    AnyBody, Ask as _, PATIENCE, RawServer, config, get, read_head, read_to_end, soon,
+};
 use crate::transport::{BodyError, Upstream};
 
 async fn saying(answer: &'static str, then_stay: bool) -> RawServer {
@@ -38,7 +40,7 @@ async fn a_cut_answer_never_looks_whole() {
     ] {
         let server = saying(answer, false).await;
 
-        let response = soon(server.upstream().send(get("/"), || None)).await.unwrap();
+        let response = soon(server.upstream().ask(get("/"), || None)).await.unwrap();
         let error = soon(response.into_body().collect()).await.err();
 
         assert!(matches!(error, Some(BodyError::Cut(_))), "{answer:?}: {error:?}");
@@ -49,7 +51,7 @@ async fn a_cut_answer_never_looks_whole() {
 async fn what_came_before_a_cut_is_handed_over_first() {
     let server = saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", false).await;
 
-    let mut body = soon(server.upstream().send(get("/"), || None)).await.unwrap().into_body();
+    let mut body = soon(server.upstream().ask(get("/"), || None)).await.unwrap().into_body();
 
     let first = soon(body.frame()).await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(first, "half");
@@ -64,7 +66,7 @@ async fn a_silent_answer_is_told_as_silent() {
     config.idle_stream = Duration::from_millis(50);
     let upstream: Upstream<AnyBody> = Upstream::new(config).unwrap();
 
-    let response = soon(upstream.send(get("/"), || None)).await.unwrap();
+    let response = soon(upstream.ask(get("/"), || None)).await.unwrap();
     let error = soon(response.into_body().collect()).await.err();
 
     assert!(matches!(error, Some(BodyError::Silent)), "{error:?}");
@@ -93,7 +95,7 @@ async fn whoever_leaves_before_the_head_frees_the_upstream() {
     let upstream = server.upstream();
 
     tokio::select! {
-        _ = upstream.send(get("/"), || None) => panic!("there was no answer"),
+        _ = upstream.ask(get("/"), || None) => panic!("there was no answer"),
         event = told.recv() => assert_eq!(event, Some("asked")),
     }
 
@@ -104,7 +106,7 @@ async fn whoever_leaves_before_the_head_frees_the_upstream() {
 async fn whoever_leaves_within_the_body_frees_the_upstream() {
     let (server, mut told) = telling("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
     let upstream = server.upstream();
-    let mut body = soon(upstream.send(get("/"), || None)).await.unwrap().into_body();
+    let mut body = soon(upstream.ask(get("/"), || None)).await.unwrap().into_body();
     soon(body.frame()).await.unwrap().unwrap();
     assert_eq!(soon(told.recv()).await, Some("asked"));
 
@@ -130,7 +132,7 @@ async fn an_unread_answer_stops_the_upstream() {
     })
     .await;
 
-    let mut body = soon(server.upstream().send(get("/"), || None)).await.unwrap().into_body();
+    let mut body = soon(server.upstream().ask(get("/"), || None)).await.unwrap().into_body();
     soon(body.frame()).await.unwrap().unwrap();
     let mut before = usize::MAX;
     soon(async {
@@ -162,7 +164,7 @@ async fn an_answer_may_come_before_the_request_has_ended() {
     let upstream = server.upstream();
     let (_more, request) = endless_request();
 
-    let response = soon(upstream.send(request, || None)).await.unwrap();
+    let response = soon(upstream.ask(request, || None)).await.unwrap();
 
     assert_eq!(response.status(), 413);
     assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "no");
@@ -181,7 +183,7 @@ async fn a_request_goes_on_while_its_answer_streams() {
     .await;
     let (more, request) = endless_request();
 
-    let mut body = soon(server.upstream().send(request, || None)).await.unwrap().into_body();
+    let mut body = soon(server.upstream().ask(request, || None)).await.unwrap().into_body();
     assert_eq!(soon(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "ready");
     more.send("abc").unwrap();
 
@@ -204,7 +206,7 @@ async fn every_way_to_split_a_stream_gives_the_same_bytes() {
         .await;
         let upstream = server.upstream();
 
-        let response = soon(upstream.send(get("/"), || None)).await.unwrap();
+        let response = soon(upstream.ask(get("/"), || None)).await.unwrap();
         let body = soon(response.into_body().collect()).await.unwrap().to_bytes();
 
         assert_eq!(body, "hello world", "cut at {cut}");

@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::wire::{AnyBody, House, config, get, say_ok, soon};
+use super::wire::{AnyBody, Ask as _, House, config, get, say_ok, soon};
 use crate::transport::listen::Limits;
 use crate::transport::tls::{self, TlsError};
 use crate::transport::{DialError, SendError, Stream, Upstream, Why};
@@ -59,7 +59,7 @@ fn upstream(house: &House, extra_ca: Option<&[u8]>) -> Upstream<AnyBody> {
 }
 
 async fn fetch(upstream: &Upstream<AnyBody>) -> Result<String, SendError> {
-    let response = soon(upstream.send(get("/"), || None)).await?;
+    let response = soon(upstream.ask(get("/"), || None)).await?;
     let body = soon(response.into_body().collect()).await.unwrap().to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }

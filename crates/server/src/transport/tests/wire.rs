@@ -20,7 +20,9 @@ use tokio::task::JoinHandle;
 
 use crate::transport::egress::Egress;
 use crate::transport::listen::{Door, Handler, Limits, Peer, bind, serve};
-use crate::transport::{Shutdown, Upstream, UpstreamConfig, Workers};
+use crate::transport::{
+    Asking, Outgoing, SendError, Shutdown, Upstream, UpstreamBody, UpstreamConfig, Workers,
+};
 
 pub(super) type AnyBody = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -37,6 +39,28 @@ pub(super) fn get(path: &str) -> Request<AnyBody> {
 
 pub(super) fn post(text: &'static str) -> Request<AnyBody> {
     Request::post("/").body(full(text)).unwrap()
+}
+
+/// An upstream that takes whole requests.
+pub(super) trait Ask<B: Outgoing> {
+    async fn ask(
+        &self,
+        request: Request<B>,
+        again: impl FnMut() -> Option<Request<B>>,
+    ) -> Result<Response<UpstreamBody<B>>, SendError>;
+}
+
+impl<B: Outgoing> Ask<B> for Upstream<B> {
+    async fn ask(
+        &self,
+        request: Request<B>,
+        mut again: impl FnMut() -> Option<Request<B>>,
+    ) -> Result<Response<UpstreamBody<B>>, SendError> {
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().unwrap();
+        let asking = Asking { method: &head.method, target, fields: &head.headers };
+        self.send(asking, body, || again().map(Request::into_body)).await
+    }
 }
 
 /// Never longer than [`PATIENCE`].
