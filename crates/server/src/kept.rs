@@ -4,7 +4,7 @@
 //! a few callers could fill the memory. Rule: bytes are reserved *before* they are read, by
 //! Content-Length where there is one, in steps where not, and one address holds at most half.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,14 +23,15 @@ pub struct Budget {
 struct Ledger {
     total: usize,
     held: usize,
-    /// Bounded by what is held: an address leaves when its last byte does.
-    by_address: HashMap<IpAddr, usize>,
+    /// Bounded by what is held: an address leaves when its last byte does. A tree: mostly there
+    /// are few, and nobody can choose addresses that are slow to find.
+    by_address: BTreeMap<IpAddr, usize>,
 }
 
 impl Budget {
     /// A budget of `total` bytes.
     pub fn new(total: usize) -> Budget {
-        let ledger = Ledger { total, held: 0, by_address: HashMap::new() };
+        let ledger = Ledger { total, held: 0, by_address: BTreeMap::new() };
         Budget { ledger: Arc::new(Mutex::new(ledger)) }
     }
 

@@ -78,9 +78,13 @@ impl<B: Outgoing> Link<B> {
         self.inbox.is_empty() && self.inbox.poll_fill(&mut self.stream, &mut cx).is_pending()
     }
 
-    /// True once the last exchange is over in both directions, and the connection outlives it.
-    pub(super) fn is_free(&self) -> bool {
-        self.stays && self.framing.is_ended() && self.outbox.is_done() && self.inbox.is_empty()
+    /// The connection, ready to wait, if the last exchange is over in both directions and the
+    /// upstream will take another one.
+    pub(super) fn rested(mut self: Box<Self>) -> Option<Box<Self>> {
+        let over = self.framing.is_ended() && self.outbox.is_done() && self.inbox.is_empty();
+        self.inbox.rest();
+        self.outbox.rest();
+        (self.stays && over).then_some(self)
     }
 
     /// The answer's body has come to its end.

@@ -1,5 +1,6 @@
 //! The transport against sockets that say exactly what a test wants said.
 
+mod asking;
 mod callers;
 mod deadlines;
 mod draining;

@@ -51,7 +51,7 @@ impl<B: Outgoing> UpstreamBody<B> {
     /// The body has ended well: its connection may serve another request, if both ends agree.
     fn settle(&mut self) {
         self.ended = true;
-        if let Some(link) = self.link.take().filter(|link| link.is_free()) {
+        if let Some(link) = self.link.take().and_then(Link::rested) {
             self.waiting.put(link);
         }
     }

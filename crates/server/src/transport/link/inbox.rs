@@ -36,6 +36,14 @@ impl Inbox {
         self.came.is_empty() && self.room.is_empty()
     }
 
+    /// Gives back what a busy time made it take.
+    pub(super) fn rest(&mut self) {
+        self.next_room = ROOM;
+        if self.room.capacity() > ROOM {
+            self.room = BytesMut::new();
+        }
+    }
+
     /// Reads on, behind what `came` already; 0 is the connection's end.
     pub(super) fn poll_fill(
         &mut self,

@@ -95,6 +95,11 @@ impl<B: Outgoing> Outbox<B> {
         self.flushed = false;
     }
 
+    /// Gives back what a large head made it take.
+    pub(super) fn rest(&mut self) {
+        self.lead.shrink_to(USUAL_HEAD);
+    }
+
     /// All of the request has gone.
     pub(super) fn is_done(&self) -> bool {
         self.flushed
@@ -204,16 +209,14 @@ fn write_head(out: &mut Vec<u8>, asking: &Asking<'_>, host: &HeaderValue, length
     match length {
         // Without it Google answers 411 where a body belongs.
         Some(0) if !takes_body(asking.method) => {}
-        Some(length) => {
-            out.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
-        }
-        None => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Some(length) => write_field(out, &CONTENT_LENGTH, itoa::Buffer::new().format(length)),
+        None => write_field(out, &TRANSFER_ENCODING, "chunked"),
     }
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: impl AsRef<[u8]>) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_ref());
     out.reserve(name.len() + value.len() + 4);
     for text in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(text);
