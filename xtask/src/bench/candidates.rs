@@ -46,7 +46,7 @@ fn nginx(upstream: u16, folder: &Path) -> Result<Candidate> {
     let (here, there) = (address(port), address(upstream));
     let at = folder.display();
     let text = format!(
-        "daemon off; worker_processes 1; pid {at}/nginx.pid; error_log {at}/nginx.err;
+        "daemon off; master_process off; pid {at}/nginx.pid; error_log {at}/nginx.err;
 events {{ worker_connections 4096; }}
 http {{
   access_log off;
