@@ -53,14 +53,19 @@ pub(crate) trait Sink {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// What may come next. Its tag stands alone in memory, since every token asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     Value,
     ValueOrEnd,
     Key,
     KeyOrEnd,
     Colon,
-    After,
+    /// After a value in an object.
+    AfterField,
+    /// After a value in a list.
+    AfterElement,
     Done,
     Dead,
     Text,
@@ -69,7 +74,43 @@ enum State {
     Hex(u8),
     Number(Digits),
     /// Which literal, and how many of its bytes were seen.
-    Literal(Scalar, u8),
+    Literal(Literal, u8),
+}
+
+impl State {
+    /// Between two tokens, where space may stand.
+    fn is_between(self) -> bool {
+        use State::{AfterElement, AfterField, Colon, Done, Key, KeyOrEnd, Value, ValueOrEnd};
+        matches!(
+            self,
+            Value | ValueOrEnd | Key | KeyOrEnd | Colon | AfterField | AfterElement | Done
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Literal {
+    Null,
+    True,
+    False,
+}
+
+impl Literal {
+    fn word(self) -> &'static [u8] {
+        match self {
+            Literal::Null => b"null",
+            Literal::True => b"true",
+            Literal::False => b"false",
+        }
+    }
+
+    fn scalar(self) -> Scalar {
+        match self {
+            Literal::Null => Scalar::Null,
+            Literal::True => Scalar::True,
+            Literal::False => Scalar::False,
+        }
+    }
 }
 
 /// Where in a number the reader is.
@@ -108,7 +149,7 @@ impl Digits {
 #[derive(Debug)]
 pub(crate) struct Tokenizer {
     state: State,
-    /// One bit a level, set for objects.
+    /// One bit a level, set for objects; the lowest is the innermost.
     kinds: u128,
     depth: usize,
     /// The string being read is a key.
@@ -163,151 +204,152 @@ impl Tokenizer {
 
     /// Reads on. After an error every further push is the same error.
     pub(crate) fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.run(rest, sink) {
-                Ok(read) => rest = &rest[read..],
-                Err(malformed) => {
-                    self.state = State::Dead;
-                    return Err(malformed);
+        let read = self.read(bytes, sink);
+        if read.is_err() {
+            self.state = State::Dead;
+        }
+        read
+    }
+
+    /// Strings are read from one place, so that the compiler puts their reader into this loop.
+    fn read(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+        while let [first, rest @ ..] = bytes {
+            let text = match (self.state, *first) {
+                (State::Text, _) => bytes,
+                (State::Key | State::KeyOrEnd, b'"') => self.key_begins(rest),
+                (State::Value | State::ValueOrEnd, b'"') => self.string_begins(rest, sink),
+                (state, b' ' | b'\n' | b'\r' | b'\t') if state.is_between() => {
+                    bytes = after_space(rest);
+                    continue;
                 }
-            }
+                (State::Number(digits), _) => {
+                    bytes = self.number(bytes, digits, sink)?;
+                    continue;
+                }
+                _ => {
+                    self.byte(*first, sink)?;
+                    bytes = rest;
+                    continue;
+                }
+            };
+            bytes = self.text(text, sink)?;
         }
         Ok(())
     }
 
-    /// Reads what can be read in one state; says how much that was. It is 0 when a number has
-    /// ended and the byte behind it must be looked at again.
-    fn run(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<usize, Malformed> {
-        let first = bytes[0];
-        match self.state {
-            State::Text => return self.text(bytes, sink),
-            State::Escape => self.escape(first, sink)?,
-            State::Hex(left) => self.hex(first, left, sink)?,
-            State::Literal(which, seen) => self.literal(first, which, seen, sink)?,
-            State::Number(digits) => return self.number(bytes, digits, sink),
-            State::Dead => return Err(Malformed),
-            _ => {
-                let space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
-                let Some(at) = bytes.iter().position(|byte| !space(byte)) else {
-                    return Ok(bytes.len());
-                };
-                self.token(bytes[at], sink)?;
-                return Ok(at + 1);
-            }
-        }
-        Ok(1)
-    }
-
-    fn token(&mut self, byte: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
+    /// A byte that is a token of its own, or begins one that is read elsewhere.
+    #[inline(always)] // Into the one loop that calls it, at every token.
+    fn byte(&mut self, byte: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
         match (self.state, byte) {
-            (State::ValueOrEnd, b']') => return self.close(Kind::Array, sink),
-            (State::Value | State::ValueOrEnd, _) => return self.value(byte, sink),
-            (State::KeyOrEnd, b'}') => return self.close(Kind::Object, sink),
-            (State::Key | State::KeyOrEnd, b'"') => {
-                self.in_key = true;
-                self.key_len = 0;
-                self.key_lost = false;
-                self.state = State::Text;
-            }
-            (State::Colon, b':') => self.state = State::Value,
-            (State::After, b',') if self.inside(Kind::Object) => self.state = State::Key,
-            (State::After, b',') => self.state = State::Value,
-            (State::After, b'}') if self.inside(Kind::Object) => {
-                return self.close(Kind::Object, sink);
-            }
-            (State::After, b']') if self.inside(Kind::Array) => {
-                return self.close(Kind::Array, sink);
-            }
-            _ => return Err(Malformed),
+            (State::Colon, b':') | (State::AfterElement, b',') => self.state = State::Value,
+            (State::AfterField, b',') => self.state = State::Key,
+            (State::AfterField | State::KeyOrEnd, b'}')
+            | (State::AfterElement | State::ValueOrEnd, b']') => self.close(byte, sink),
+            (State::Value | State::ValueOrEnd, b'{' | b'[') => return self.open(byte, sink),
+            (State::Value | State::ValueOrEnd, b'-' | b'0'..=b'9') => self.number_begins(byte),
+            _ => return self.rare_byte(byte, sink),
         }
         Ok(())
     }
 
-    fn value(&mut self, byte: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
-        match byte {
-            b'"' => {
-                self.in_key = false;
-                self.state = State::Text;
-                sink.string();
-            }
-            b'{' => return self.open(Kind::Object, sink),
-            b'[' => return self.open(Kind::Array, sink),
-            b'n' => self.state = State::Literal(Scalar::Null, 1),
-            b't' => self.state = State::Literal(Scalar::True, 1),
-            b'f' => self.state = State::Literal(Scalar::False, 1),
-            b'-' => {
-                self.whole = None;
-                self.state = State::Number(Digits::Minus);
-            }
-            b'0'..=b'9' => {
-                self.whole = Some(u64::from(byte - b'0'));
-                self.state = State::Number(if byte == b'0' { Digits::Zero } else { Digits::Whole });
-            }
-            _ => return Err(Malformed),
+    #[cold]
+    fn rare_byte(&mut self, byte: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
+        match self.state {
+            State::Escape => self.escape(byte, sink),
+            State::Hex(left) => self.hex(byte, left, sink),
+            State::Literal(which, seen) => self.literal(byte, which, seen, sink),
+            State::Value | State::ValueOrEnd => self.literal_begins(byte),
+            _ => Err(Malformed),
         }
+    }
+
+    fn literal_begins(&mut self, byte: u8) -> Result<(), Malformed> {
+        self.state = match byte {
+            b'n' => State::Literal(Literal::Null, 1),
+            b't' => State::Literal(Literal::True, 1),
+            b'f' => State::Literal(Literal::False, 1),
+            _ => return Err(Malformed),
+        };
         Ok(())
     }
 
-    fn inside(&self, kind: Kind) -> bool {
-        let object = self.depth > 0 && self.kinds >> (self.depth - 1) & 1 == 1;
-        self.depth > 0 && object == (kind == Kind::Object)
+    fn number_begins(&mut self, byte: u8) {
+        self.whole = (byte != b'-').then(|| u64::from(byte - b'0'));
+        self.state = State::Number(match byte {
+            b'-' => Digits::Minus,
+            b'0' => Digits::Zero,
+            _ => Digits::Whole,
+        });
     }
 
-    fn open(&mut self, kind: Kind, sink: &mut impl Sink) -> Result<(), Malformed> {
+    /// Behind the quote, whose string is read from `rest` on.
+    fn key_begins<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
+        self.in_key = true;
+        self.key_len = 0;
+        self.key_lost = false;
+        self.state = State::Text;
+        rest
+    }
+
+    fn string_begins<'b>(&mut self, rest: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
+        self.in_key = false;
+        self.state = State::Text;
+        sink.string();
+        rest
+    }
+
+    fn open(&mut self, bracket: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
         if self.depth == DEPTH_MAX {
             return Err(Malformed);
         }
-        let bit = 1_u128 << self.depth;
+        let object = bracket == b'{';
         self.depth += 1;
-        (self.kinds, self.state) = match kind {
-            Kind::Object => (self.kinds | bit, State::KeyOrEnd),
-            Kind::Array => (self.kinds & !bit, State::ValueOrEnd),
-        };
-        sink.open(kind);
+        self.kinds = self.kinds << 1 | u128::from(object);
+        self.state = if object { State::KeyOrEnd } else { State::ValueOrEnd };
+        sink.open(if object { Kind::Object } else { Kind::Array });
         Ok(())
     }
 
-    fn close(&mut self, kind: Kind, sink: &mut impl Sink) -> Result<(), Malformed> {
+    fn close(&mut self, bracket: u8, sink: &mut impl Sink) {
         self.depth -= 1;
-        sink.close(kind);
+        self.kinds >>= 1;
+        sink.close(if bracket == b'}' { Kind::Object } else { Kind::Array });
         self.after_value();
-        Ok(())
     }
 
     fn after_value(&mut self) {
-        self.state = if self.depth == 0 { State::Done } else { State::After };
+        self.state = match (self.depth, self.kinds & 1) {
+            (0, _) => State::Done,
+            (_, 0) => State::AfterElement,
+            _ => State::AfterField,
+        };
     }
 
     fn literal(
         &mut self,
         byte: u8,
-        which: Scalar,
+        which: Literal,
         seen: u8,
         sink: &mut impl Sink,
     ) -> Result<(), Malformed> {
-        let word: &[u8] = match which {
-            Scalar::True => b"true",
-            Scalar::False => b"false",
-            _ => b"null",
-        };
+        let word = which.word();
         if word[usize::from(seen)] != byte {
             return Err(Malformed);
         }
         self.state = State::Literal(which, seen + 1);
         if usize::from(seen) + 1 == word.len() {
-            sink.scalar(which);
+            sink.scalar(which.scalar());
             self.after_value();
         }
         Ok(())
     }
 
-    fn number(
+    fn number<'b>(
         &mut self,
-        bytes: &[u8],
+        bytes: &'b [u8],
         mut digits: Digits,
         sink: &mut impl Sink,
-    ) -> Result<usize, Malformed> {
+    ) -> Result<&'b [u8], Malformed> {
         for (at, byte) in bytes.iter().enumerate() {
             let Some(next) = digits.next(*byte) else {
                 if !digits.complete() {
@@ -315,7 +357,7 @@ impl Tokenizer {
                 }
                 sink.scalar(Scalar::Number(self.whole));
                 self.after_value();
-                return Ok(at);
+                return Ok(&bytes[at..]);
             };
             digits = next;
             self.whole = match next {
@@ -324,8 +366,13 @@ impl Tokenizer {
             };
         }
         self.state = State::Number(digits);
-        Ok(bytes.len())
+        Ok(&[])
     }
+}
+
+fn after_space(bytes: &[u8]) -> &[u8] {
+    let space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    &bytes[bytes.iter().take_while(|byte| space(byte)).count()..]
 }
 
 fn appended(whole: u64, digit: u8) -> Option<u64> {

@@ -6,43 +6,59 @@ use super::{KEY_MAX, Malformed, Sink, State, Tokenizer};
 
 impl Tokenizer {
     /// Reads plain bytes of a string, and short escapes among them, up to its end.
-    pub(super) fn text(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<usize, Malformed> {
-        let mut at = 0;
+    pub(super) fn text<'b>(
+        &mut self,
+        mut bytes: &'b [u8],
+        sink: &mut impl Sink,
+    ) -> Result<&'b [u8], Malformed> {
         loop {
-            let rest = &bytes[at..];
-            let len = plain(rest);
-            at += len;
-            if len > 0 {
+            let (run, end) = bytes.split_at(plain(bytes));
+            if !run.is_empty() {
                 self.unpaired(sink);
-                if self.in_key && rest.get(len) == Some(&b'"') && self.fresh_key() {
-                    sink.key(Some(&rest[..len]).filter(|key| key.len() <= KEY_MAX));
-                    self.state = State::Colon;
-                    return Ok(at + 1);
+                if let ([b'"', rest @ ..], true) = (end, self.in_key && self.fresh_key()) {
+                    sink.key(Some(run).filter(|key| key.len() <= KEY_MAX));
+                    return Ok(self.key_ends(rest));
                 }
-                self.emit(&rest[..len], sink);
+                self.emit(run, sink);
             }
-            match (rest.get(len), rest.get(len + 1).and_then(|&byte| short_escape(byte))) {
-                (None, _) => return Ok(at),
-                (Some(b'\\'), Some(decoded)) => {
-                    self.unpaired(sink);
-                    self.emit(&[decoded], sink);
-                    at += 2;
-                }
-                (Some(b'\\'), None) => {
-                    self.state = State::Escape;
-                    return Ok(at + 1);
-                }
-                (Some(b'"'), _) => {
+            bytes = match end {
+                [] => return Ok(end),
+                [b'"', rest @ ..] => {
                     self.text_end(sink);
-                    return Ok(at + 1);
+                    return Ok(rest);
                 }
-                (Some(_), _) => return Err(Malformed),
+                [b'\\', rest @ ..] => match self.escaped(rest, sink) {
+                    Some(rest) => rest,
+                    None => return Ok(rest),
+                },
+                _ => return Err(Malformed),
             }
         }
     }
 
+    /// A short escape, behind its backslash; what is left if it was one.
+    fn escaped<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> Option<&'b [u8]> {
+        self.state = State::Escape;
+        let (&byte, rest) = bytes.split_first()?;
+        let decoded = short_escape(byte)?;
+        self.state = State::Text;
+        self.unpaired(sink);
+        self.emit(&[decoded], sink);
+        Some(rest)
+    }
+
     fn fresh_key(&self) -> bool {
         self.key_len == 0 && !self.key_lost
+    }
+
+    /// Nearly every key stands right before its colon.
+    fn key_ends<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
+        let (state, rest) = match rest {
+            [b':', rest @ ..] => (State::Value, rest),
+            _ => (State::Colon, rest),
+        };
+        self.state = state;
+        rest
     }
 
     fn text_end(&mut self, sink: &mut impl Sink) {
@@ -76,11 +92,13 @@ impl Tokenizer {
 
     /// Half a surrogate pair without the other half: no text, so a key with it is lost.
     fn unpaired(&mut self, sink: &mut impl Sink) {
-        if self.high.take().is_some() {
+        if self.high.is_some() {
+            self.high = None;
             self.lost_char(sink);
         }
     }
 
+    #[cold]
     fn lost_char(&mut self, sink: &mut impl Sink) {
         self.key_lost |= self.in_key;
         self.emit_char(char::REPLACEMENT_CHARACTER, sink);
@@ -150,32 +168,73 @@ fn short_escape(byte: u8) -> Option<u8> {
 /// than it saves there.
 const SHORT: usize = 24;
 
-/// What ends a run of plain text: a quote, a backslash, a control character.
-const ENDS: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        ends[byte] = true;
-        byte += 1;
-    }
-    ends[b'"' as usize] = true;
-    ends[b'\\' as usize] = true;
-    ends
-};
-
 /// How many bytes there are before a quote, a backslash or a control character.
 fn plain(bytes: &[u8]) -> usize {
-    let short = &bytes[..bytes.len().min(SHORT)];
-    if let Some(at) = short.iter().position(|&byte| ENDS[usize::from(byte)]) {
-        return at;
+    let (short, long) = bytes.split_at(bytes.len().min(SHORT));
+    let (words, rest) = short.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        if let Some(end) = end_in(u64::from_le_bytes(*word)) {
+            return 8 * at + end;
+        }
     }
-    let long = &bytes[short.len()..];
+    if let Some(at) = rest.iter().position(|&byte| is_end(byte)) {
+        return 8 * words.len() + at;
+    }
     let run = &long[..memchr2(b'"', b'\\', long).unwrap_or(long.len())];
     let control = has_control(run).then(|| run.iter().position(|&byte| byte < 0x20)).flatten();
     short.len() + control.unwrap_or(run.len())
 }
 
+/// What ends a run of plain text.
+fn is_end(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// The first of eight bytes that ends a run. A byte below a bound borrows from its own highest
+/// bit, and only bytes above it can be marked wrongly by that.
+fn end_in(word: u64) -> Option<usize> {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
+    let equal = |byte: u8| below(word ^ EACH * u64::from(byte), 1);
+    let marks = (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH << 7);
+    (marks != 0).then_some(marks.trailing_zeros() as usize / 8)
+}
+
 /// The lowest byte tells; written so that the compiler makes vector code of it.
 fn has_control(run: &[u8]) -> bool {
     run.iter().fold(u8::MAX, |lowest, &byte| lowest.min(byte)) < 0x20
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plain_by_bytes(bytes: &[u8]) -> usize {
+        bytes.iter().position(|&byte| is_end(byte)).unwrap_or(bytes.len())
+    }
+
+    #[test]
+    fn a_run_ends_at_each_byte_that_ends_one() {
+        for (byte, at) in (0..=255).flat_map(|byte| (0..40).map(move |at| (byte, at))) {
+            for around in [b'a', 0x20, 0x21, 0x7f, 0x80, 0xff, byte] {
+                let mut bytes = [around; 40];
+                bytes[at] = byte;
+                assert_eq!(plain(&bytes), plain_by_bytes(&bytes), "{byte} {at} {around}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_read_in_words_end_where_their_bytes_say(
+            any in prop::collection::vec(any::<u8>(), 0..60),
+            near in prop::collection::vec(
+                prop::sample::select(b"!\"#[\\]\x1f\x20\x21\x00\x01\x9c\xa0\xa2\xdcaaaaaaaa".to_vec()), 0..60),
+        ) {
+            prop_assert_eq!(plain(&any), plain_by_bytes(&any));
+            prop_assert_eq!(plain(&near), plain_by_bytes(&near));
+        }
+    }
 }
