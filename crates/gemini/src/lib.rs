@@ -33,6 +33,7 @@ pub mod redact;
 pub mod route;
 pub mod stream;
 pub mod uploads;
+mod words;
 
 pub use credential::ApiKey;
 pub use route::{Class, Dialect, Family, Route};

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use percent_encoding::percent_decode_str;
+
+use crate::words::cut;
 
 /// One `name=value` of a query string.
 #[derive(Clone, Copy)]
@@ -18,8 +21,8 @@ pub(crate) struct Param<'q> {
 
 impl<'q> Param<'q> {
     fn new(raw: &'q str) -> Self {
-        let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
-        Param { raw, name, value }
+        let (name, value) = cut(raw, b'=');
+        Param { raw, name, value: value.unwrap_or_default() }
     }
 
     pub(crate) fn name(&self) -> Cow<'q, str> {
@@ -38,7 +41,13 @@ impl<'q> Param<'q> {
 
 /// The parameters of `query` in their order, without the empty ones of `a&&b`.
 pub(crate) fn params(query: Option<&str>) -> impl Iterator<Item = Param<'_>> {
-    query.unwrap_or_default().split('&').filter(|raw| !raw.is_empty()).map(Param::new)
+    let mut rest = query;
+    let raws = std::iter::from_fn(move || {
+        let (raw, behind) = cut(rest?, b'&');
+        rest = behind;
+        Some(raw)
+    });
+    raws.filter(|raw| !raw.is_empty()).map(Param::new)
 }
 
 /// The first parameter of that name which has a value.
@@ -47,7 +56,8 @@ pub(crate) fn find<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str
 }
 
 fn decode(text: &str) -> Cow<'_, str> {
-    if text.contains('%') { percent_decode_str(text).decode_utf8_lossy() } else { text.into() }
+    let escaped = memchr(b'%', text.as_bytes()).is_some();
+    if escaped { percent_decode_str(text).decode_utf8_lossy() } else { text.into() }
 }
 
 #[cfg(test)]

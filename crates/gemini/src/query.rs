@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::params::{Param, params};
 use crate::route::{Class, Route};
+use crate::words::cut;
 
 /// What is done with a parameter.
 #[derive(Clone, Copy)]
@@ -167,9 +168,9 @@ struct Forms {
 impl Forms {
     /// Adds `json`, `sse`, or one of them with options, as in `json;enum-encoding=int`.
     fn add(&mut self, value: &str) {
-        match value.split(';').next() {
-            Some("json") => self.json = true,
-            Some("sse") => self.sse = true,
+        match cut(value, b';').0 {
+            "json" => self.json = true,
+            "sse" => self.sse = true,
             _ => self.other = true,
         }
     }

@@ -179,7 +179,7 @@ impl Watch {
             if self.line == Line::Start && !self.open {
                 let clear = skim.clear_events(at);
                 at += clear.len();
-                self.skimmed(finders, &chunk[clear]);
+                self.skimmed(&chunk[clear]);
                 begun = Some(at);
                 if at == chunk.len() {
                     break;
@@ -205,8 +205,8 @@ impl Watch {
     }
 
     /// Whole events passed that say nothing but words and, perhaps, tokens.
-    fn skimmed(&mut self, finders: &Finders, events: &[u8]) {
-        match usage::of_events(finders.usage(), events) {
+    fn skimmed(&mut self, events: &[u8]) {
+        match usage::of_events(events) {
             Some(usage) => self.event.add_usage(usage),
             None => self.event.add_text(skim::words(self.framing, events)),
         }

@@ -36,14 +36,15 @@ impl Metered {
     /// What a model costs by what it is: image and speech models answer in their own kind even
     /// when the request does not say so.
     pub fn of_model(model: &str) -> Metered {
-        model.split('-').fold(Metered::NONE, |sum, word| sum | Metered::of_word(word))
+        let words = model.as_bytes().split(|&byte| byte == b'-');
+        words.fold(Metered::NONE, |sum, word| sum | Metered::of_word(word))
     }
 
-    fn of_word(word: &str) -> Metered {
+    fn of_word(word: &[u8]) -> Metered {
         match word {
-            "image" | "imagen" | "banana" => Metered::IMAGE_OUT,
-            "tts" | "audio" | "lyria" => Metered::SPEECH_OUT,
-            "computer" => Metered::COMPUTER,
+            b"image" | b"imagen" | b"banana" => Metered::IMAGE_OUT,
+            b"tts" | b"audio" | b"lyria" => Metered::SPEECH_OUT,
+            b"computer" => Metered::COMPUTER,
             _ => Metered::NONE,
         }
     }
@@ -132,8 +133,11 @@ pub(super) enum Rule {
 }
 
 impl Fields {
+    /// Nearly every key stands as its field is named, so that is asked of all fields first.
     pub(super) fn find(&self, key: &[u8]) -> Option<(&'static str, Rule)> {
-        self.0.iter().find(|(name, _)| spells(name, key)).copied()
+        let plain = self.0.iter().find(|(name, _)| name.as_bytes() == key);
+        let found = plain.or_else(|| self.0.iter().find(|(name, _)| spells(name, key)));
+        found.copied()
     }
 }
 

@@ -5,6 +5,7 @@ use super::hash::Hash;
 use super::talk::Talk;
 use super::{Own, uri};
 use crate::json::{KEY_MAX, Kind, Scalar, Sink};
+use crate::words::is_name;
 
 /// Longest model name that is believed. Google's own stay below half of it.
 const MODEL_MAX: usize = 128;
@@ -144,13 +145,12 @@ impl Reading {
     fn model_named(&mut self) {
         let name = std::str::from_utf8(&self.value).unwrap_or_default();
         let name = name.strip_prefix("models/").unwrap_or(name);
-        let spelled =
-            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         let agrees = self.path_model.as_deref().is_none_or(|path| path == name)
             && self.model.as_deref().is_none_or(|model| model == name);
         if name.starts_with("tunedModels/") {
             self.is_own(|| Own::State("model"));
-        } else if name.is_empty() || name.len() > MODEL_MAX || !spelled || !agrees {
+        } else if name.is_empty() || name.len() > MODEL_MAX || !is_name(name.as_bytes()) || !agrees
+        {
             self.is_own(|| Own::Model);
         } else if self.model.is_none() {
             self.model = Some(name.to_owned());
@@ -242,7 +242,7 @@ impl Sink for Reading {
         self.field = found.unwrap_or(("", Rule::Free));
         self.says_store |= matches!(self.field.1, Rule::Store);
         // Of two that hold it the last may count, and may leave it out.
-        self.says_modality &= !OF_MODALITY.contains(&self.field.0);
+        self.says_modality = self.says_modality && !OF_MODALITY.contains(&self.field.0);
         if found.is_none() {
             let key = key.map_or("…".into(), String::from_utf8_lossy);
             self.unknown(&key);

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::words::cut;
+
 /// Why a path goes nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unsafe {
@@ -36,9 +38,13 @@ pub(super) fn check(path: &str) -> Result<(), Unsafe> {
     if bytes.first() != Some(&b'/') {
         return Err(Unsafe::EmptySegment);
     }
+    let mut at = 0;
     // Nearly every byte is one that never matters.
-    let mut matter = bytes.iter().enumerate().filter(|(_, byte)| !WORD[usize::from(**byte)]);
-    matter.try_for_each(|(at, byte)| check_byte(*byte, &bytes[..at], &bytes[at + 1..]))
+    while let Some(words) = bytes[at..].iter().position(|byte| !WORD[usize::from(*byte)]) {
+        at += words + 1;
+        check_byte(bytes[at - 1], &bytes[..at - 1], &bytes[at..])?;
+    }
+    Ok(())
 }
 
 fn check_byte(byte: u8, before: &[u8], after: &[u8]) -> Result<(), Unsafe> {
@@ -94,7 +100,8 @@ fn check_escape(after: &[u8]) -> Result<(), Unsafe> {
 /// The first segment, without its slash, and what follows the slash after it.
 pub(super) fn split_first(path: &str) -> (&str, &str) {
     let path = path.strip_prefix('/').unwrap_or(path);
-    path.split_once('/').unwrap_or((path, ""))
+    let (first, rest) = cut(path, b'/');
+    (first, rest.unwrap_or_default())
 }
 
 /// Where a path ends in `:verb`, the text before the colon and the verb.

@@ -6,6 +6,7 @@
 
 use super::mount::is_version;
 use super::path;
+use crate::words::{cut, is_name};
 
 /// The longest name taken for a model's; real ones stay below 64.
 const MODEL_MAX: usize = 128;
@@ -85,11 +86,11 @@ pub(super) struct Found<'t> {
 fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
     let (mut pattern, mut text, mut model) = (Some(pattern), Some(text), None);
     while let Some(pieces) = pattern {
-        let (piece, other_pieces) = cut(pieces);
+        let (piece, other_pieces) = cut(pieces, b'/');
         if piece == "{**}" {
             return Some(model);
         }
-        let (segment, other_segments) = cut(text?);
+        let (segment, other_segments) = cut(text?, b'/');
         let fits = match piece {
             "{model}" => {
                 model = Some(segment);
@@ -107,20 +108,11 @@ fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
     text.is_none().then_some(model)
 }
 
-/// The first segment, and what follows its slash if it has one.
-fn cut(path: &str) -> (&str, Option<&str>) {
-    match path.bytes().position(|byte| byte == b'/') {
-        Some(slash) => (&path[..slash], Some(&path[slash + 1..])),
-        None => (path, None),
-    }
-}
-
 /// Whether a segment is the plain name of a model: nothing to decode, nothing to misread.
 pub(super) fn is_model_name(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     name.len() <= MODEL_MAX
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name.bytes().all(allowed)
+        && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && is_name(name.as_bytes())
 }
 
 #[cfg(test)]

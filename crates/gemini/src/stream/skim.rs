@@ -10,7 +10,7 @@ use std::ops::Range;
 use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr2};
 
-use super::{DATA, Framing, usage};
+use super::{DATA, Framing};
 
 /// `finishReason` and `blockReason`.
 const REASON: &[u8] = b"Reason\"";
@@ -25,17 +25,11 @@ const MARKS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Finders {
     marks: [Finder<'static>; MARKS],
-    usage: usage::Finder,
 }
 
 impl Finders {
     pub(super) fn new() -> Self {
-        Finders { marks: [ERROR, ESCAPE, REASON].map(Finder::new), usage: usage::finder() }
-    }
-
-    /// For what events tell of their tokens.
-    pub(super) fn usage(&self) -> &usage::Finder {
-        &self.usage
+        Finders { marks: [ERROR, ESCAPE, REASON].map(Finder::new) }
     }
 }
 

@@ -5,8 +5,7 @@
 //! looks like usage counts only if it is a field of the outermost object, which shows in how the
 //! text goes on from there: it must end with that very object.
 
-use memchr::memmem;
-use memchr::memrchr;
+use memchr::{memrchr, memrchr_iter};
 
 use super::event::Event;
 use crate::json::Tokenizer;
@@ -21,13 +20,8 @@ const USAGE: &[u8] = b"\"usage";
 /// arguments that a model wrote, which are seldom about this.
 const PLACES_MAX: usize = 4;
 
-/// A search for usage, prepared.
-pub(super) type Finder = memmem::Finder<'static>;
-
-/// Prepares to search for usage.
-pub(super) fn finder() -> Finder {
-    Finder::new(USAGE)
-}
+/// Its rarest letter, and where that stands.
+const RAREST: (u8, usize) = (b'g', 4);
 
 /// Tokens, as the answer tells them; the last word counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,16 +66,16 @@ impl Tail {
         let text = self.bytes.trim_ascii_end();
         // The end of a list of answers.
         let text = text.strip_suffix(b"]").unwrap_or(text).trim_ascii_end();
-        usage_of(&finder(), text).unwrap_or_default()
+        usage_of(text).unwrap_or_default()
     }
 }
 
 /// What the last of these events tells that tells something; each is one line.
-pub(super) fn of_events(finder: &Finder, events: &[u8]) -> Option<Usage> {
+pub(super) fn of_events(events: &[u8]) -> Option<Usage> {
     let mut rest = events.trim_ascii_end();
     while !rest.is_empty() {
         let begin = memrchr(b'\n', rest).map_or(0, |end| end + 1);
-        if let Some(usage) = usage_of(finder, &rest[begin..]) {
+        if let Some(usage) = usage_of(&rest[begin..]) {
             return Some(usage);
         }
         rest = rest[..begin].trim_ascii_end();
@@ -90,14 +84,17 @@ pub(super) fn of_events(finder: &Finder, events: &[u8]) -> Option<Usage> {
 }
 
 /// The last usage that a text tells, to whose end the outermost object goes.
-fn usage_of(finder: &Finder, text: &[u8]) -> Option<Usage> {
+fn usage_of(text: &[u8]) -> Option<Usage> {
+    places(text).take(PLACES_MAX).find_map(|at| usage_in(&text[at..]))
+}
+
+/// Where keys stand that look like usage, from the last on: it is near the end, and to look for
+/// one letter from there costs less than to prepare a search for the word.
+fn places(text: &[u8]) -> impl Iterator<Item = usize> {
+    let (letter, offset) = RAREST;
+    let words = memrchr_iter(letter, text).filter_map(move |at| at.checked_sub(offset));
     let is_key = |at: &usize| at.checked_sub(1).is_none_or(|before| text[before] != b'\\');
-    let mut places = [None; PLACES_MAX];
-    for (n, at) in finder.find_iter(text).filter(is_key).enumerate() {
-        places[n % PLACES_MAX] = Some(at);
-    }
-    places.sort_unstable();
-    places.iter().rev().flatten().find_map(|at| usage_in(&text[*at..]))
+    words.filter(|at| text[*at..].starts_with(USAGE)).filter(is_key)
 }
 
 /// Reads on from a key of the outermost object, if that is what it is.
