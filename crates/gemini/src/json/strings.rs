@@ -195,7 +195,7 @@ fn is_end(byte: u8) -> bool {
 fn end_in(word: u64) -> Option<usize> {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
-    let equal = |byte: u8| below(word ^ EACH * u64::from(byte), 1);
+    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
     let marks = (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH << 7);
     (marks != 0).then_some(marks.trailing_zeros() as usize / 8)
 }

@@ -10,7 +10,8 @@ use std::ops::Range;
 use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr2};
 
-use super::{DATA, Framing};
+use super::Framing;
+use super::judge::DATA;
 
 /// `finishReason` and `blockReason`.
 const REASON: &[u8] = b"Reason\"";
