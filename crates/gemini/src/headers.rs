@@ -11,9 +11,6 @@ use crate::params;
 /// Ways to ask for another method than the request line's.
 const METHOD_OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// Headers of Google's that hold URLs, in which a key could stand.
-const WITH_URLS: &[&str] = &["location", "content-location", "link", "refresh"];
-
 /// Values for the CORS headers of answers.
 ///
 /// Any origin may call: the credential is a key that the page itself holds, and never a cookie.
@@ -40,8 +37,8 @@ pub mod cors {
 
 /// The caller's headers that go to Google, except those that `Connection` names.
 pub fn to_google(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-    let connection = headers.get_all(header::CONNECTION);
-    headers.iter().filter(move |(name, _)| to_google_goes(name) && !is_named_by(&connection, name))
+    let named = Connection::of(headers);
+    headers.iter().filter(move |(name, _)| to_google_goes(name) && !named.holds(name))
 }
 
 /// What goes to Google. The credential is added by whoever chooses it, the length and the accepted
@@ -80,11 +77,11 @@ pub fn keep_for_caller(headers: &mut HeaderMap) {
 
 /// The names of Google's headers that do not go to the caller. One bad value drops them all.
 fn dropped(headers: &HeaderMap) -> Vec<HeaderName> {
-    let connection = headers.get_all(header::CONNECTION);
+    let named = Connection::of(headers);
     let goes = |name: &HeaderName, value: &HeaderValue| {
         from_google_keeps(name)
-            && !is_named_by(&connection, name)
-            && !(WITH_URLS.contains(&name.as_str()) && names_credential(value))
+            && !named.holds(name)
+            && !(holds_urls(name) && names_credential(value))
     };
     headers
         .iter()
@@ -137,11 +134,28 @@ pub fn override_method(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| METHOD_OVERRIDES.contains(&name.as_str()))
 }
 
-fn is_named_by(connection: &header::GetAll<'_, HeaderValue>, name: &HeaderName) -> bool {
-    connection.iter().any(|value| {
-        let mut names = value.as_bytes().split(|byte| *byte == b',');
-        names.any(|named| named.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
-    })
+/// What `Connection` names as its own; most messages have none.
+struct Connection<'h>(Option<header::GetAll<'h, HeaderValue>>);
+
+impl Connection<'_> {
+    fn of(headers: &HeaderMap) -> Connection<'_> {
+        let is_there = headers.contains_key(header::CONNECTION);
+        Connection(is_there.then(|| headers.get_all(header::CONNECTION)))
+    }
+
+    fn holds(&self, name: &HeaderName) -> bool {
+        self.0.as_ref().is_some_and(|values| values.iter().any(|value| lists(value, name)))
+    }
+}
+
+fn lists(value: &HeaderValue, name: &HeaderName) -> bool {
+    let mut names = value.as_bytes().split(|byte| *byte == b',');
+    names.any(|named| named.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+/// Headers of Google's that hold URLs, in which a key could stand.
+fn holds_urls(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "location" | "content-location" | "link" | "refresh")
 }
 
 fn names_credential(value: &HeaderValue) -> bool {

@@ -18,6 +18,8 @@ pub(super) struct Pattern {
     verb: Option<&'static str>,
     /// The stem up to its first placeholder: one comparison turns most tails away.
     literal: &'static str,
+    /// The segments behind it.
+    open: Option<&'static str>,
 }
 
 impl Pattern {
@@ -29,7 +31,8 @@ impl Pattern {
         // `a/{**}` takes `a` as well, so its slash is not part of what must be there.
         let slash = !placeholder.is_empty() && !before.is_empty();
         let (literal, _) = before.split_at(before.len() - slash as usize);
-        Pattern { stem, verb, literal }
+        let open = if placeholder.is_empty() { None } else { Some(placeholder) };
+        Pattern { stem, verb, literal, open }
     }
 
     /// Whether the pattern takes every tail there is.
@@ -44,10 +47,19 @@ impl Pattern {
             Some(_) => tail.stem,
             None => tail.whole,
         };
-        if !text.starts_with(self.literal) {
-            return None;
-        }
-        Some(Found { model: fit(self.stem, text)?, verb: self.verb })
+        let open = behind(self.literal, text)?;
+        Some(Found { model: fit(self.open, open)?, verb: self.verb })
+    }
+}
+
+/// The segments behind those of `literal`, if `text` begins with them.
+fn behind<'t>(literal: &str, text: &'t str) -> Option<Option<&'t str>> {
+    let rest = text.strip_prefix(literal)?;
+    match rest.as_bytes().first() {
+        _ if literal.is_empty() => Some(Some(rest)),
+        None => Some(None),
+        Some(b'/') => Some(Some(&rest[1..])),
+        Some(_) => None,
     }
 }
 
@@ -83,8 +95,8 @@ pub(super) struct Found<'t> {
 }
 
 /// Whether `text` has the segments of `pattern`; the model is `Some(None)` where none is named.
-fn fit<'t>(pattern: &str, text: &'t str) -> Option<Option<&'t str>> {
-    let (mut pattern, mut text, mut model) = (Some(pattern), Some(text), None);
+fn fit<'t>(mut pattern: Option<&str>, mut text: Option<&'t str>) -> Option<Option<&'t str>> {
+    let mut model = None;
     while let Some(pieces) = pattern {
         let (piece, other_pieces) = cut(pieces, b'/');
         if piece == "{**}" {

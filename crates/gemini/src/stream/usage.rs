@@ -54,11 +54,17 @@ pub(super) struct Tail {
 impl Tail {
     /// Goes on with the text that is kept.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        let last = &bytes[bytes.len().saturating_sub(TAIL_MAX)..];
+        if self.bytes.is_empty() {
+            // Most answers come in one piece.
+            self.bytes = last.to_vec();
+            return;
+        }
         if self.bytes.len() + bytes.len() > 2 * TAIL_MAX {
             let kept = TAIL_MAX.saturating_sub(bytes.len()).min(self.bytes.len());
             self.bytes.drain(..self.bytes.len() - kept);
         }
-        self.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_MAX)..]);
+        self.bytes.extend_from_slice(last);
     }
 
     /// What the answer tells, if it is over.
