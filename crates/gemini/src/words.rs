@@ -15,9 +15,10 @@ const IN_NAMES: [bool; 256] = {
     table
 };
 
-/// Whether a text is made of nothing else, and so has nothing to decode or to misread.
+/// Whether a text is made of nothing else, and so has nothing to decode or to misread. It is short
+/// (each caller bounds it), and read faster when no byte ends the reading.
 pub(crate) fn is_name(text: &[u8]) -> bool {
-    text.iter().all(|byte| IN_NAMES[usize::from(*byte)])
+    text.iter().fold(true, |all, byte| all & IN_NAMES[usize::from(*byte)])
 }
 
 /// The text before the first such byte, which is ASCII, and the text behind it.
