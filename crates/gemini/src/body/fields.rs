@@ -89,7 +89,10 @@ impl fmt::Debug for Metered {
 /// The fields an object may have. Names are Google's (camelCase, which stands for snake_case too)
 /// or OpenAI's (snake_case, which stands for itself alone).
 #[derive(Debug)]
-pub(super) struct Fields(pub(super) &'static [(&'static str, Rule)]);
+pub(super) struct Fields(pub(super) &'static [Field]);
+
+/// A field's name as its list has it, and what may stand in it.
+pub(super) type Field = (&'static str, Rule);
 
 /// What may stand in a field. A list stands for each of its elements: where Google wants no list
 /// it says so itself, and no list can hide a field.
@@ -104,6 +107,8 @@ pub(super) enum Rule {
     /// Anything at all: a schema, arguments, a tool's response.
     Free,
     Object(&'static Fields),
+    /// The object that a body is.
+    Body,
     /// Words, or parts.
     Words(&'static Fields),
     /// The turns of a conversation.
@@ -134,10 +139,9 @@ pub(super) enum Rule {
 
 impl Fields {
     /// Nearly every key stands as its field is named, so that is asked of all fields first.
-    pub(super) fn find(&self, key: &[u8]) -> Option<(&'static str, Rule)> {
+    pub(super) fn find(&self, key: &[u8]) -> Option<&'static Field> {
         let plain = self.0.iter().find(|(name, _)| name.as_bytes() == key);
-        let found = plain.or_else(|| self.0.iter().find(|(name, _)| spells(name, key)));
-        found.copied()
+        plain.or_else(|| self.0.iter().find(|(name, _)| spells(name, key)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One body, read token by token along its allow-list.
 
-use super::fields::{Fields, Metered, Rule};
+use super::fields::{Field, Fields, Metered, Rule};
 use super::hash::Hash;
 use super::talk::Talk;
 use super::{Own, uri};
@@ -16,19 +16,24 @@ const FRAMES_USUAL: usize = 16;
 /// Where what an answer is made of is said, from the outside in.
 const OF_MODALITY: [&str; 3] = ["setup", "generationConfig", "responseModalities"];
 
-/// A field's name as its list has it, and what may stand in it.
-type Field = (&'static str, Rule);
+/// What is not within any field yet.
+const BODY: &Field = &("body", Rule::Body);
+
+/// What no list has: the call is own by then.
+const UNKNOWN: &Field = &("", Rule::Free);
 
 #[derive(Debug)]
 enum Frame {
     Object(&'static Fields, /* a turn of the conversation */ bool),
     /// Elements stand for the field that holds the list.
-    Array(Field),
+    Array(&'static Field),
 }
 
 /// What was understood so far, and where the reader stands.
 #[derive(Debug)]
 pub(super) struct Reading {
+    /// What the whole body may have.
+    fields: &'static Fields,
     path_model: Option<Box<str>>,
     pub(super) own: Option<Own>,
     pub(super) metered: Metered,
@@ -44,7 +49,7 @@ pub(super) struct Reading {
     /// Levels below a place where anything may stand.
     free: usize,
     /// What the next value is.
-    field: Field,
+    field: &'static Field,
     /// The beginning of the string being read, where its value decides.
     value: Vec<u8>,
     value_len: u64,
@@ -58,6 +63,7 @@ impl Reading {
         seed: u64,
     ) -> Self {
         Reading {
+            fields,
             path_model: path_model.map(Into::into),
             own: None,
             metered: Metered::NONE,
@@ -70,7 +76,7 @@ impl Reading {
             seed,
             frames: Vec::with_capacity(FRAMES_USUAL),
             free: 0,
-            field: ("body", Rule::Object(fields)),
+            field: BODY,
             value: Vec::new(),
             value_len: 0,
         }
@@ -95,8 +101,9 @@ impl Reading {
 
     /// An object where its field allows one.
     fn object(&mut self) {
-        let (name, rule) = self.field;
+        let (name, rule) = *self.field;
         match rule {
+            Rule::Body => self.enter(self.fields, false),
             Rule::Object(fields) | Rule::Words(fields) => self.enter(fields, false),
             // `NOTHING` there means: a string alone.
             Rule::Link(fields) => self.enter(fields, false),
@@ -193,7 +200,7 @@ impl Reading {
 
     /// The string that was read stood in this field.
     fn read_string(&mut self) {
-        let (name, rule) = self.field;
+        let (name, rule) = *self.field;
         match rule {
             Rule::Model => self.model_named(),
             Rule::Role => self.talk.role(&self.value),
@@ -228,7 +235,7 @@ impl Sink for Reading {
             self.talk.turn_ends();
         }
         if let (0, Some(Frame::Array(field))) = (self.free, self.frames.last()) {
-            self.field = *field;
+            self.field = field;
         }
     }
 
@@ -239,7 +246,7 @@ impl Sink for Reading {
         }
         let Some(Frame::Object(fields, _)) = self.frames.last() else { return };
         let found = key.and_then(|key| fields.find(key));
-        self.field = found.unwrap_or(("", Rule::Free));
+        self.field = found.unwrap_or(UNKNOWN);
         self.says_store |= matches!(self.field.1, Rule::Store);
         // Of two that hold it the last may count, and may leave it out.
         self.says_modality = self.says_modality && !OF_MODALITY.contains(&self.field.0);
@@ -287,7 +294,7 @@ impl Sink for Reading {
     }
 
     fn scalar(&mut self, scalar: Scalar) {
-        let (name, rule) = self.field;
+        let (name, rule) = *self.field;
         if self.free > 0 {
             return;
         }
