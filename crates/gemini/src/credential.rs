@@ -213,9 +213,12 @@ pub fn shown(headers: &HeaderMap, query: Option<&str>) -> Shown {
 
 /// Whether a credential came as Bearer, as OpenAI's clients send it.
 pub fn bears(headers: &HeaderMap) -> bool {
-    headers.get_all(AUTHORIZATION).iter().any(|value| {
-        text(value).and_then(|text| scheme(text, "bearer")).is_some_and(|t| !t.is_empty())
-    })
+    headers.get_all(AUTHORIZATION).iter().any(is_bearer)
+}
+
+fn is_bearer(value: &HeaderValue) -> bool {
+    let credential = text(value).and_then(|text| scheme(text, "bearer"));
+    credential.is_some_and(|credential| !credential.is_empty())
 }
 
 fn in_authorization(value: &HeaderValue) -> Shown {

@@ -79,9 +79,8 @@ pub fn keep_for_caller(headers: &mut HeaderMap) {
 fn dropped(headers: &HeaderMap) -> Vec<HeaderName> {
     let named = Connection::of(headers);
     let goes = |name: &HeaderName, value: &HeaderValue| {
-        from_google_keeps(name)
-            && !named.holds(name)
-            && !(holds_urls(name) && names_credential(value))
+        let text = name.as_str();
+        is_kept(text) && !named.holds(name) && !(holds_urls(text) && names_credential(value))
     };
     headers
         .iter()
@@ -92,7 +91,11 @@ fn dropped(headers: &HeaderMap) -> Vec<HeaderName> {
 
 /// Whether a header of Google's may go to the caller, as far as its name tells.
 pub fn from_google_keeps(name: &HeaderName) -> bool {
-    let dropped = match name.as_str() {
+    is_kept(name.as_str())
+}
+
+fn is_kept(name: &str) -> bool {
+    let dropped = match name {
         // Between us and Google.
         "connection"
         | "keep-alive"
@@ -144,18 +147,20 @@ impl Connection<'_> {
     }
 
     fn holds(&self, name: &HeaderName) -> bool {
-        self.0.as_ref().is_some_and(|values| values.iter().any(|value| lists(value, name)))
+        self.0.as_ref().is_some_and(|values| lists(values, name))
     }
 }
 
-fn lists(value: &HeaderValue, name: &HeaderName) -> bool {
-    let mut names = value.as_bytes().split(|byte| *byte == b',');
-    names.any(|named| named.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+fn lists(values: &header::GetAll<'_, HeaderValue>, name: &HeaderName) -> bool {
+    values.iter().any(|value| {
+        let mut names = value.as_bytes().split(|byte| *byte == b',');
+        names.any(|named| named.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+    })
 }
 
 /// Headers of Google's that hold URLs, in which a key could stand.
-fn holds_urls(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "location" | "content-location" | "link" | "refresh")
+fn holds_urls(name: &str) -> bool {
+    matches!(name, "location" | "content-location" | "link" | "refresh")
 }
 
 fn names_credential(value: &HeaderValue) -> bool {

@@ -4,8 +4,8 @@
 //! ignore, and a stream that is cut can look like one that ended. So every chunk is read while it
 //! passes.
 //!
-//! Only a stream of events can be judged so; what that takes is kept apart, since nearly every other
-//! answer is one JSON text that is read for its usage alone.
+//! Only a stream of events can be judged so. What that takes (`judge`) is kept apart, since nearly
+//! every other answer is one JSON text that is read for its usage alone.
 
 mod event;
 mod judge;

@@ -182,6 +182,38 @@ mod tests {
         }
     }
 
+    /// What a field leads to.
+    fn below(rule: Rule) -> Option<&'static Fields> {
+        match rule {
+            Rule::Object(fields)
+            | Rule::Words(fields)
+            | Rule::Turns(fields)
+            | Rule::Metered(_, fields)
+            | Rule::Link(fields)
+            | Rule::Response(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn no_list_has_two_fields_for_one_key() {
+        use crate::body::{compat, native};
+        let mut lists = vec![&native::GENERATE, &native::COUNT, &native::EMBED, &native::ANSWER];
+        lists.extend([&native::PREDICT, &native::LIVE, &compat::CHAT, &compat::EMBEDDINGS]);
+        lists.push(&compat::IMAGES);
+        let mut at = 0;
+        while let Some(&list) = lists.get(at) {
+            for (name, rule) in list.0 {
+                let same = list.0.iter().filter(|(other, _)| spells(other, name.as_bytes()));
+                assert_eq!(same.count(), 1, "{name}");
+                let new =
+                    below(*rule).filter(|new| !lists.iter().any(|old| std::ptr::eq(*old, *new)));
+                lists.extend(new);
+            }
+            at += 1;
+        }
+    }
+
     #[test]
     fn a_model_that_draws_or_speaks_is_known_by_its_name() {
         let cases = [

@@ -157,3 +157,20 @@ fn only_a_bearer_bears() {
     assert!(!bears(&headers(&[("authorization", "Basic x")])));
     assert!(!bears(&headers(&[("x-goog-api-key", STANDARD)])));
 }
+
+#[test]
+fn a_header_is_text_where_the_library_says_so() {
+    for byte in 0..=255 {
+        let Ok(value) = HeaderValue::from_bytes(&[b'a', byte]) else { continue };
+        assert_eq!(text(&value), value.to_str().ok(), "{byte}");
+    }
+    assert_eq!(text(&HeaderValue::from_bytes("é".as_bytes()).unwrap()), None);
+}
+
+#[test]
+fn other_kinds_are_told_by_their_beginnings() {
+    for (start, kind) in OTHER_KINDS {
+        assert_eq!(other_kind(&format!("{start}0123456789abcdefghijk")), Some(*kind));
+        assert_eq!(other_kind(&start[..start.len() - 1]), None);
+    }
+}

@@ -211,6 +211,9 @@ mod tests {
 
     use super::*;
 
+    /// What ends a run, what differs from that by one or by the highest bit, and plain text.
+    const NEAR: &[u8] = b"!\"#[\\]\x1f\x20\x21\x00\x01\x9c\xa0\xa2\xdcaaaaaaaa";
+
     fn plain_by_bytes(bytes: &[u8]) -> usize {
         bytes.iter().position(|&byte| is_end(byte)).unwrap_or(bytes.len())
     }
@@ -230,8 +233,7 @@ mod tests {
         #[test]
         fn runs_read_in_words_end_where_their_bytes_say(
             any in prop::collection::vec(any::<u8>(), 0..60),
-            near in prop::collection::vec(
-                prop::sample::select(b"!\"#[\\]\x1f\x20\x21\x00\x01\x9c\xa0\xa2\xdcaaaaaaaa".to_vec()), 0..60),
+            near in prop::collection::vec(prop::sample::select(NEAR.to_vec()), 0..60),
         ) {
             prop_assert_eq!(plain(&any), plain_by_bytes(&any));
             prop_assert_eq!(plain(&near), plain_by_bytes(&near));

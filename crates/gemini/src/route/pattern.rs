@@ -129,6 +129,8 @@ pub(super) fn is_model_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -159,6 +161,25 @@ mod tests {
         for (pattern, text, expected) in cases {
             let found = Pattern::new(pattern).fits(&Tail::new(text));
             assert_eq!(found.map(|found| found.model), expected, "{pattern} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_follows_a_literal_fits_as_the_whole_does(
+            pattern in prop::sample::select(vec![
+                "models", "models/{model}", "files/{**}", "a/{id}/b/{**}", "{v}/x/{**}", "{**}",
+                "models/models/{model}",
+            ]),
+            pieces in prop::collection::vec(
+                prop::sample::select(vec!["models", "files", "a", "b", "v1", "x", "/", "/", "m:"]),
+                0..8,
+            ),
+        ) {
+            let text = pieces.concat();
+            let Pattern { stem, literal, open, .. } = Pattern::new(pattern);
+            let found = behind(literal, &text).and_then(|text| fit(open, text));
+            prop_assert_eq!(found, fit(Some(stem), Some(&text)), "{} {}", pattern, text);
         }
     }
 

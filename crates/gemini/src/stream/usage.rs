@@ -110,3 +110,27 @@ fn usage_in(text: &[u8]) -> Option<Usage> {
     tokens.push(text, &mut event).ok()?;
     tokens.done().then(|| event.usage()).filter(|usage| *usage != Usage::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn places_are_those_of_the_word(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec!["\"usage", "\\", "\"", "usage", "g", "usa", "e", "xyz"]),
+                0..40,
+            ),
+        ) {
+            let text = pieces.concat().into_bytes();
+            let is_place = |at: &usize| {
+                text[*at..].starts_with(USAGE) && (*at == 0 || text[at - 1] != b'\\')
+            };
+            let expected: Vec<_> = (0..text.len()).rev().filter(is_place).collect();
+            prop_assert_eq!(places(&text).collect::<Vec<_>>(), expected);
+        }
+    }
+}
