@@ -50,9 +50,7 @@ impl Inbox {
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.room.capacity() - self.room.len() < SCANT + self.came.len() {
-            self.room.reserve(self.next_room + self.came.len());
-        }
+        self.make_room();
         if !self.came.is_empty() {
             self.room.extend_from_slice(&std::mem::take(&mut self.came));
         }
@@ -63,5 +61,14 @@ impl Inbox {
         }
         self.came = self.room.split().freeze();
         Poll::Ready(Ok(read))
+    }
+
+    /// Takes the same room again once nobody holds what it had: it is still in the cache.
+    fn make_room(&mut self) {
+        let wanted = self.next_room + self.came.len();
+        let scant = self.room.capacity() - self.room.len() < SCANT + self.came.len();
+        if !self.room.try_reclaim(wanted) && scant {
+            self.room.reserve(wanted);
+        }
     }
 }
