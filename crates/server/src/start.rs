@@ -258,8 +258,11 @@ fn run(
 ) -> Result<(), StopError> {
     runtime.block_on(async {
         let shutdown = hand.app.shutdown.clone();
-        let make = |_| {
+        let make = |worker| {
             let hand = Hand { app: hand.app.clone(), upstream: hand.upstream.sibling() };
+            if let Some(runtime) = workers.runtime(worker) {
+                runtime.spawn(hand.upstream.clone().keep_swept());
+            }
             let hand = Arc::new(hand);
             move |request, peer| handle::handle(hand.clone(), request, peer)
         };

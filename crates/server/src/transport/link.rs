@@ -11,14 +11,16 @@ mod head;
 mod inbox;
 mod outbox;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body;
+use tokio::task::unconstrained;
 
 use super::stream::Stream;
 use framing::{Framing, Malformed, Piece};
@@ -74,8 +76,11 @@ impl<B: Outgoing> Link<B> {
 
     /// True when the upstream has left it open and said nothing out of turn.
     pub(super) fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.inbox.is_empty() && self.inbox.poll_fill(&mut self.stream, &mut cx).is_pending()
+        // Unconstrained: a task that has had its turn would be told that there is nothing.
+        let look = poll_fn(|cx| self.inbox.poll_fill(&mut self.stream, cx));
+        let look = pin!(unconstrained(look));
+        let silent = look.poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        silent && self.inbox.is_empty()
     }
 
     /// The connection, ready to wait, if the last exchange is over in both directions and the

@@ -11,6 +11,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Response, Uri};
 use rustls::pki_types::ServerName;
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 use super::dial::Dialer;
 use super::egress::Egress;
@@ -24,6 +25,10 @@ use super::waiting::Waiting;
 /// How long a connection waits for its next request. Google keeps them open for four minutes,
 /// what lies between (proxies, address translation) often for little more than one.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often a quiet worker looks for connections that have waited too long. A socket may stay
+/// open for this much longer, which hurts nobody.
+const SWEEP: Duration = Duration::from_secs(2);
 
 /// Where and how to reach the origin.
 #[derive(Debug, Clone)]
@@ -137,10 +142,18 @@ impl<B: Outgoing> Upstream<B> {
         &self.origin.host
     }
 
-    /// Closes waiting connections that have had their time. Call it now and then; requests do the
-    /// same for what they come upon.
+    /// Closes waiting connections that have had their time. Requests do the same for what they
+    /// come upon.
     pub fn sweep(&self) {
         self.waiting.sweep();
+    }
+
+    /// Sweeps now and then for ever: a task of the runtime on which the requests are.
+    pub async fn keep_swept(self) {
+        loop {
+            sleep(SWEEP).await;
+            self.sweep();
+        }
     }
 
     /// Connections that wait for a request.

@@ -38,8 +38,8 @@ impl Inbox {
 
     /// Gives back what a busy time made it take.
     pub(super) fn rest(&mut self) {
-        self.next_room = ROOM;
-        if self.room.capacity() > ROOM {
+        let grown = std::mem::replace(&mut self.next_room, ROOM) > ROOM;
+        if grown {
             self.room = BytesMut::new();
         }
     }

@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -93,12 +93,13 @@ impl<B: Outgoing> Outbox<B> {
 
     /// Takes a request up. Framing, host and connection are written here, whatever its headers say.
     pub(super) fn put(&mut self, asking: &Asking<'_>, body: B, host: &HeaderValue) {
-        let length = body.size_hint().exact();
+        let bare = body.size_hint().exact().is_none() && !may_be_chunked(asking.method);
+        let length = if bare { Some(0) } else { body.size_hint().exact() };
         self.framing = length.map_or(Framing::Chunked, Framing::Length);
         self.lead.clear();
         self.led = 0;
         write_head(&mut self.lead, asking, host, length);
-        self.body = Some(body).filter(|body| !body.is_end_stream());
+        self.body = Some(body).filter(|body| !bare && !body.is_end_stream());
         self.flushed = false;
     }
 
@@ -124,8 +125,9 @@ impl<B: Outgoing> Outbox<B> {
                 ready!(self.poll_write(stream, cx));
                 continue;
             }
-            ready!(fetched);
+            // Flushed before the caller's next piece is waited for as well: TLS holds bytes back.
             match ready!(Pin::new(&mut *stream).poll_flush(cx)) {
+                Ok(()) if fetched.is_pending() => return Poll::Pending,
                 Ok(()) => self.flushed = true,
                 Err(_) => self.broken = true,
             }
@@ -201,7 +203,8 @@ impl<B: Outgoing> Outbox<B> {
         let of_lead = written.min(self.lead.len() - self.led);
         let of_piece = (written - of_lead).min(self.piece.len());
         self.led += of_lead;
-        self.piece.advance(of_piece);
+        // Split off, not advanced over: what has gone must not stay in memory with the connection.
+        drop(self.piece.split_to(of_piece));
         self.trail = &self.trail[written - of_lead - of_piece..];
         if self.led == self.lead.len() {
             self.lead.clear();
@@ -211,7 +214,10 @@ impl<B: Outgoing> Outbox<B> {
 }
 
 fn write_head(out: &mut Vec<u8>, asking: &Asking<'_>, host: &HeaderValue, length: Option<u64>) {
-    for text in [asking.method.as_str(), " ", asking.target.as_str(), " HTTP/1.1\r\n"] {
+    let target = asking.target.as_str();
+    // Such as a redirect's that names a host and a query alone.
+    let root = if target.starts_with('?') { "/" } else { "" };
+    for text in [asking.method.as_str(), " ", root, target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(text.as_bytes());
     }
     write_field(out, &HOST, host);
@@ -239,6 +245,11 @@ fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: impl AsRef<[u8]>) {
 
 fn is_written_here(name: &HeaderName) -> bool {
     [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(name)
+}
+
+/// A body of unknown length to these is mostly none at all, and Google refuses the rest.
+fn may_be_chunked(method: &Method) -> bool {
+    ![Method::GET, Method::HEAD].contains(method)
 }
 
 fn takes_body(method: &Method) -> bool {

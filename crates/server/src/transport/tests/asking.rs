@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Method, Request};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::wire::{AnyBody, Ask as _, PATIENCE, RawServer, get, post, read_head, soon};
-use crate::transport::Why;
+use super::wire::{AnyBody, Ask as _, PATIENCE, RawServer, full, get, post, read_head, soon};
+use crate::transport::{Asking, Upstream, Why};
 
 /// Answers with everything that came, once `until` has come.
 async fn echoing(until: &'static str) -> RawServer {
@@ -63,6 +67,63 @@ async fn a_body_of_unknown_length_goes_in_chunks() {
         let head = "PUT /x HTTP/1.1\r\nhost: HOST\r\ntransfer-encoding: chunked\r\n\r\n";
         assert_eq!(seen, format!("{head}{body}"), "{pieces:?}");
     }
+}
+
+#[tokio::test]
+async fn a_get_never_goes_in_chunks() {
+    let mut request = in_pieces(&["one"]);
+    *request.method_mut() = Method::GET;
+
+    let seen = seen(request, "\r\n\r\n").await;
+
+    assert_eq!(seen, "GET /x HTTP/1.1\r\nhost: HOST\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_query_without_a_path_is_asked_of_the_root() {
+    let server = echoing("\r\n\r\n").await;
+    let upstream: Upstream<AnyBody> = server.upstream();
+    let (method, target) = (Method::GET, PathAndQuery::from_static("?a=b"));
+    let asking = Asking { method: &method, target: &target, fields: &HeaderMap::new() };
+
+    let answer = soon(upstream.send(asking, full(""), || None)).await.unwrap();
+
+    let seen = soon(answer.into_body().collect()).await.unwrap().to_bytes();
+    assert!(seen.starts_with(b"GET /?a=b HTTP/1.1\r\n"), "{seen:?}");
+}
+
+/// Bytes that tell when the last handle to them is gone.
+struct Telling(Vec<u8>, Arc<AtomicBool>);
+
+impl AsRef<[u8]> for Telling {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.1.store(true, SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_was_sent_is_let_go_though_its_answer_is_still_to_come() {
+    let server = RawServer::start(|_, mut stream| async move {
+        read_head(&mut stream).await.unwrap();
+        stream.read_exact(&mut vec![0; 100_000]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").await.unwrap();
+        tokio::time::sleep(PATIENCE).await;
+    })
+    .await;
+    let gone = Arc::new(AtomicBool::new(false));
+    let body = full(Bytes::from_owner(Telling(vec![b'x'; 100_000], gone.clone())));
+
+    let request = Request::post("/").body(body).unwrap();
+    let answer = soon(server.upstream().ask(request, || None)).await.unwrap();
+
+    assert!(gone.load(SeqCst), "sent, and still in memory");
+    drop(answer);
 }
 
 /// Promises a length and does not keep it.
@@ -166,7 +227,7 @@ async fn an_answer_that_came_before_the_upstream_stopped_reading_is_still_the_an
     })
     .await;
     let upstream = server.upstream();
-    let large = Request::post("/").body(super::wire::full(vec![b'x'; 64 << 20])).unwrap();
+    let large = Request::post("/").body(full(vec![b'x'; 64 << 20])).unwrap();
 
     let answer = soon(upstream.ask(large, || None)).await.unwrap();
 

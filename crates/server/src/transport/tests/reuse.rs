@@ -111,6 +111,27 @@ async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
     assert_eq!(server.accepted(), 2);
 }
 
+#[tokio::test]
+async fn a_connection_closed_in_a_quiet_time_is_let_go_without_a_request() {
+    let server = RawServer::start(|_, mut stream| async move {
+        read_head(&mut stream).await.unwrap();
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
+    .await;
+    let upstream = server.upstream();
+    soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(upstream.waiting(), 1);
+
+    tokio::spawn(upstream.clone().keep_swept());
+
+    soon(async {
+        while upstream.waiting() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
 /// Neither a farewell nor words out of turn reach a caller: the request goes elsewhere, unsent.
 #[tokio::test]
 async fn a_connection_gone_bad_while_it_waited_gives_its_request_back() {

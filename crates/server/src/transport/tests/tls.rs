@@ -6,15 +6,19 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use http::Uri;
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Request, Response, Uri};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Incoming;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::wire::{AnyBody, Ask as _, House, config, get, say_ok, soon};
-use crate::transport::listen::Limits;
+use super::wire::{AnyBody, Ask as _, House, config, full, get, say_ok, soon};
+use crate::transport::listen::{Limits, Peer};
 use crate::transport::tls::{self, TlsError};
 use crate::transport::{DialError, SendError, Stream, Upstream, Why};
 
@@ -74,6 +78,30 @@ async fn an_authority_that_is_trusted_in_addition_vouches_for_the_upstream() {
     assert_eq!(fetch(&upstream).await.unwrap(), "ok");
 
     assert_eq!(house.shutdown.open(), 1, "one connection for both");
+}
+
+/// What TLS has taken and not yet written goes out before more of the body is waited for.
+#[tokio::test]
+async fn a_piece_reaches_the_upstream_before_the_next_one_comes() {
+    const LENGTH: usize = 4 << 20;
+    let authority = authority();
+    let count = |request: Request<Incoming>, _: Peer| async {
+        let (mut body, mut came) = (request.into_body(), 0);
+        while came < LENGTH {
+            came += body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+        }
+        Response::new(full("all"))
+    };
+    let house = House::open_with(Limits::default(), Some(authority.vouch("localhost")), count);
+    let upstream = upstream(&house, Some(&authority.pem));
+    let piece = Ok(Frame::data(Bytes::from(vec![b'x'; LENGTH])));
+    let pieces = stream::iter([piece]).chain(stream::pending());
+    let body = BodyExt::boxed_unsync(StreamBody::new(pieces));
+
+    let request = Request::post("/").body(body).unwrap();
+    let response = soon(upstream.ask(request, || None)).await.unwrap();
+
+    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "all");
 }
 
 #[tokio::test]
