@@ -255,3 +255,62 @@ fn may_be_chunked(method: &Method) -> bool {
 fn takes_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io;
+    use std::task::Waker;
+
+    use futures_util::{StreamExt, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    /// Takes everything and hands nothing on before it is flushed, as TLS may.
+    #[derive(Default)]
+    struct Holding {
+        taken: Vec<u8>,
+        gone: usize,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.taken.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.gone = self.taken.len();
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_piece_goes_out_before_the_next_one_comes() {
+        for length in [1, SMALL_PIECE, SMALL_PIECE + 1, 1 << 20] {
+            let piece = Ok::<_, io::Error>(Frame::data(Bytes::from(vec![b'x'; length])));
+            let body = StreamBody::new(stream::iter([piece]).chain(stream::pending()));
+            let (method, target) = (Method::POST, PathAndQuery::from_static("/"));
+            let asking = Asking { method: &method, target: &target, fields: &HeaderMap::new() };
+            let (mut outbox, mut socket) = (Outbox::new(), Holding::default());
+            outbox.put(&asking, body, &HeaderValue::from_static("h"));
+
+            let sent = outbox.poll_send(&mut socket, &mut Context::from_waker(Waker::noop()));
+
+            assert!(sent.is_pending() && !outbox.is_done());
+            assert!(socket.taken.ends_with(&[&vec![b'x'; length], &b"\r\n"[..]].concat()));
+            assert_eq!(socket.gone, socket.taken.len(), "{length}");
+        }
+    }
+}

@@ -80,9 +80,8 @@ async fn an_authority_that_is_trusted_in_addition_vouches_for_the_upstream() {
     assert_eq!(house.shutdown.open(), 1, "one connection for both");
 }
 
-/// What TLS has taken and not yet written goes out before more of the body is waited for.
 #[tokio::test]
-async fn a_piece_reaches_the_upstream_before_the_next_one_comes() {
+async fn an_upload_passes_while_it_comes() {
     const LENGTH: usize = 4 << 20;
     let authority = authority();
     let count = |request: Request<Incoming>, _: Peer| async {
