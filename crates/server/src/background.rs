@@ -22,7 +22,8 @@ use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
 use crate::sending::Sending;
 use crate::transport::body::collect;
-use crate::{clock, forward, rows};
+use crate::{clock, forward};
+use potluck_edition::rows;
 
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
 /// task costs nothing when there is nothing to do.

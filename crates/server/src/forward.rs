@@ -6,13 +6,14 @@
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
 use potluck_core::{After, Attempt, Call, Outcome, Refusal, Step, Whose};
+use potluck_edition::marks::KeyMark;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::failure::{self, Failure};
 use potluck_gemini::{ApiKey, redact};
 use tokio::time::{sleep_until, timeout};
 
 use crate::app::Hand;
-use crate::join::{self, KeyMark};
+use crate::join;
 use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::outgoing::{Credential, Outgoing};

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use http::HeaderValue;
+use potluck_edition::marks::KeyMark;
 use potluck_gemini::ApiKey;
 use potluck_store::{Inserted, KeyRow, KeyState, Limits};
 
@@ -13,28 +13,6 @@ use crate::app::App;
 use crate::clock;
 use crate::lease::Lease;
 use crate::lent::Lent;
-
-/// What became of the caller's key, for `x-potluck-key`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyMark {
-    /// It joined with this call, and is on the disk.
-    Stored,
-    /// It was in the pool before.
-    Known,
-    /// It is not in the pool.
-    NotStored,
-}
-
-impl KeyMark {
-    /// The header's value.
-    pub fn value(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            KeyMark::Stored => "stored",
-            KeyMark::Known => "known",
-            KeyMark::NotStored => "not-stored",
-        })
-    }
-}
 
 /// Stores the caller's key and takes it into the pool.
 pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey) -> KeyMark {

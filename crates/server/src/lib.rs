@@ -14,7 +14,6 @@
 
 mod app;
 mod background;
-mod badge;
 mod caller;
 mod clock;
 mod download;
@@ -37,7 +36,6 @@ mod passing;
 mod patience;
 mod pooled;
 mod problem;
-mod rows;
 mod sending;
 mod served;
 pub mod settings;

@@ -5,17 +5,17 @@
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use potluck_edition::{badge, table};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
-use serde_json::json;
 
 use crate::Reply;
 use crate::app::{App, Hand};
 use crate::caller::Caller;
 use crate::handle::Told;
+use crate::me;
 use crate::transport::Answer;
 use crate::transport::drain::Phase;
-use crate::{badge, me};
 
 /// Marks an answer that no foreign page may read; taken out before it leaves.
 pub const PRIVATE: HeaderName = HeaderName::from_static("x-potluck-private");
@@ -88,11 +88,9 @@ pub async fn answer(
     }
     let app = &hand.app;
     Ok(match page {
-        Page::KeyCount => {
-            json(&json!({ "keyCount": app.pool().key_count(), "message": "success" }))
-        }
+        Page::KeyCount => json(&table::key_count(app.pool().key_count())),
         Page::Badge => typed("image/svg+xml", badge::svg(app.pool().key_count())),
-        Page::Pool => json(&summary(app)),
+        Page::Pool => json(&table::summary(&app.pool().summary(app.clock.now()))),
         Page::Alive => typed("text/plain; charset=utf-8", "ok\n"),
         Page::Ready => ready(app),
         Page::Metrics => {
@@ -147,22 +145,11 @@ fn ready(app: &App) -> Reply {
     reply
 }
 
-fn summary(app: &App) -> serde_json::Value {
-    let summary = app.pool().summary(app.clock.now());
-    let keys = summary.keys;
-    let last_hour: serde_json::Map<_, _> =
-        summary.last_hour.iter().map(|(verdict, n)| ((*verdict).to_owned(), (*n).into())).collect();
-    json!({
-        "keys": {
-            "serving": keys.serving,
-            "resting": keys.resting,
-            "held": keys.held,
-            "paused": keys.paused,
-            "disabled": keys.disabled,
-        },
-        "models": summary.models,
-        "lastHour": last_hour,
-    })
+/// A store that failed, as the caller reads it.
+pub fn store_trouble(app: &App, error: &potluck_store::StoreError) -> Problem {
+    app.store_troubled.store(true, std::sync::atomic::Ordering::Relaxed);
+    tracing::error!(%error, "the store failed");
+    Problem::new(Reason::Store)
 }
 
 /// Whether the request carries the operators' token.

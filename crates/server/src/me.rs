@@ -4,19 +4,16 @@ use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use potluck_core::{Changed, KeyId, LimitsPatch, Me, Tombstone, Wall};
+use potluck_core::{Changed, KeyId, LimitsPatch, Tombstone};
+use potluck_edition::{me, rows};
 use potluck_gemini::answer::{Problem, Reason};
-use potluck_gemini::{ApiKey, credential, redact};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use potluck_gemini::{ApiKey, credential};
 use tokio::time::sleep;
 
 use crate::app::Hand;
 use crate::transport::{Answer, body};
-use crate::{Reply, clock, handle, local, problem};
+use crate::{Reply, clock, handle, local};
 
-/// A change of limits is a few hundred bytes; sixty-four model names are below this.
-const MAX_PATCH: usize = 16 << 10;
 /// How long a withdrawal waits for the calls that have the key in hand (design §2).
 const LAST_LEASE: Duration = Duration::from_secs(5);
 /// How often it looks.
@@ -42,97 +39,15 @@ fn look(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply, Problem> 
     let app = &hand.app;
     let pool = app.pool();
     match pool.me(id, app.clock.now()) {
-        Some(me) => Ok(local::json(&view(&me))),
-        None if pool.is_withdrawn(tombstone) => Ok(local::json(&withdrawn())),
+        Some(seen) => Ok(local::json(&me::view(&seen))),
+        None if pool.is_withdrawn(tombstone) => Ok(local::json(&me::withdrawn())),
         None => Err(Problem::new(Reason::UnknownKey)),
     }
 }
 
-fn withdrawn() -> Value {
-    json!({
-        "state": "withdrawn",
-        "why": "Withdrawn by its contributor. Calls are served with this key only; \
-                PATCH {\"paused\": false} joins again.",
-    })
-}
-
-fn view(me: &Me) -> Value {
-    let cooldowns: Vec<Value> = me
-        .cooldowns
-        .iter()
-        .map(|rest| {
-            json!({
-                "model": rest.model,
-                "family": rest.family.map(potluck_core::family_name),
-                "why": rest.why,
-                "until": time(rest.until),
-            })
-        })
-        .collect();
-    json!({
-        "id": me.id.to_string(),
-        "state": me.state,
-        "why": me.why,
-        "since": me.since.map(time),
-        "joined": time(me.added),
-        "cooldowns": cooldowns,
-        "lent": { "calls": me.usage.lent_calls, "tokens": me.usage.lent_tokens },
-        "borrowed": { "calls": me.usage.borrowed_calls, "tokens": me.usage.borrowed_tokens },
-        "limits": {
-            "paused": me.limits.paused,
-            "borrow": me.limits.borrow,
-            "lend_per_day": me.limits.lend_per_day,
-            "lend_models": me.limits.lend_models,
-        },
-    })
-}
-
-/// RFC 3339 in UTC, for people and programs.
-fn time(at: Wall) -> String {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_string()
-}
-
-/// What `PATCH` understands. Absent stays as it is, `null` lifts a limit.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Patch {
-    paused: Option<bool>,
-    borrow: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
-    lend_per_day: Option<Option<u32>>,
-    #[serde(default, deserialize_with = "present")]
-    lend_models: Option<Option<Vec<String>>>,
-}
-
-fn present<'de, D, T>(reader: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(reader).map(Some)
-}
-
 async fn read_patch(mut text: Incoming, key: &ApiKey) -> Result<LimitsPatch, Problem> {
-    let text =
-        body::collect(&mut text, MAX_PATCH).await.map_err(|_| bad("the body is too large"))?;
-    // What is wrong is told in the caller's own words, which may hold the key.
-    let patch: Patch = serde_json::from_slice(&text)
-        .map_err(|error| bad(&redact::redact_text(&error.to_string(), &[key])))?;
-    // Limits are stored and shown in the clear.
-    let mut named = patch.lend_models.iter().flatten().flatten();
-    if named.any(|name| redact::redact_text(name, &[key]) != *name) {
-        return Err(bad("a key stands in lend_models, where models are named"));
-    }
-    Ok(LimitsPatch {
-        paused: patch.paused,
-        borrow: patch.borrow,
-        lend_per_day: patch.lend_per_day,
-        lend_models: patch.lend_models,
-    })
-}
-
-fn bad(why: &str) -> Problem {
-    problem::refused(&problem::sentence(why))
+    let text = body::collect(&mut text, me::MAX_PATCH).await;
+    me::patch(&text.map_err(|_| me::bad("the body is too large"))?, key)
 }
 
 async fn change(
@@ -154,20 +69,17 @@ async fn change(
     };
     match changed {
         Changed::Limits(limits) => {
-            let stored = app.store.set_limits(id.0, crate::rows::limits(&limits)).await;
-            stored.map_err(|error| crate::rows::trouble(app, &error))?;
+            let stored = app.store.set_limits(id.0, rows::limits(&limits)).await;
+            stored.map_err(|error| local::store_trouble(app, &error))?;
             look(hand, id, tombstone)
         }
         Changed::MayRejoin => {
-            lifting.await.map_err(|error| crate::rows::trouble(app, &error))?;
-            Ok(local::json(&json!({
-                "state": "unknown",
-                "why": "This key joins again with its next successful call.",
-            })))
+            lifting.await.map_err(|error| local::store_trouble(app, &error))?;
+            Ok(local::json(&me::may_rejoin()))
         }
-        Changed::StaysWithdrawn => Ok(local::json(&withdrawn())),
+        Changed::StaysWithdrawn => Ok(local::json(&me::withdrawn())),
         Changed::Unknown => Err(Problem::new(Reason::UnknownKey)),
-        Changed::Refused(why) => Err(bad(&why.to_string())),
+        Changed::Refused(why) => Err(me::bad(&why.to_string())),
     }
 }
 
@@ -180,7 +92,7 @@ async fn withdraw(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply,
         let mut pool = app.pool();
         (pool.withdraw(id, tombstone, app.clock.now()), app.store.withdraw(id.0, row))
     };
-    let erased = erasing.await.map_err(|error| crate::rows::trouble(app, &error))?;
+    let erased = erasing.await.map_err(|error| local::store_trouble(app, &error))?;
     if withdrawal.is_none() && erased {
         // It was stored a moment ago, for a caller who left or whose answer is yet to go: whether
         // or not it has joined meanwhile, it is out, and stays out.

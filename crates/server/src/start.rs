@@ -12,8 +12,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use potluck_core::{Config, KeyId, Pool, Tombstone, Usage, Wall};
-use potluck_store::{OpenError, Snapshot, SqliteStore, Store, StoreError, UsageTotal};
+use potluck_core::{Config, KeyId, Pool, Tombstone, Usage};
+use potluck_edition::rows;
+use potluck_store::{OpenError, SqliteStore, Store, StoreError};
 use potluck_vault::Vault;
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,7 +29,7 @@ use crate::transport::listen::{Door, Limits as DoorLimits, bind, serve};
 use crate::transport::tls::{self, TlsError};
 use crate::transport::upstream::ConfigError;
 use crate::transport::{Shutdown, Upstream, UpstreamConfig, Workers};
-use crate::{background, handle, rows};
+use crate::{background, handle};
 
 /// A server that runs.
 pub struct Server {
@@ -204,7 +205,7 @@ async fn hydrate(
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
-    let found = Found::of(&snapshot);
+    let found = rows::Found::of(&snapshot);
     for row in &snapshot.keys {
         let key = match vault.open(&row.id, &row.sealed) {
             Ok(key) => key,
@@ -218,34 +219,6 @@ async fn hydrate(
         pool.restore(record, Lent::of(&key), clock.now());
     }
     Ok((pool, stored, seed))
-}
-
-/// What a snapshot holds, by key.
-struct Found {
-    cooldowns: HashMap<potluck_store::RowId, Vec<potluck_core::CooldownRecord>>,
-    totals: HashMap<potluck_store::RowId, UsageTotal>,
-    today: HashMap<potluck_store::RowId, u64>,
-}
-
-impl Found {
-    fn of(snapshot: &Snapshot) -> Found {
-        let mut cooldowns: HashMap<_, Vec<_>> = HashMap::new();
-        for row in &snapshot.cooldowns {
-            cooldowns.entry(row.key).or_default().extend(rows::stored_cooldown(row));
-        }
-        let mut today = HashMap::new();
-        for row in &snapshot.usage {
-            *today.entry(row.key).or_default() += row.amount.lent_calls;
-        }
-        Found { cooldowns, totals: snapshot.totals.iter().copied().collect(), today }
-    }
-
-    fn record(&self, row: &potluck_store::KeyRow, day_end: Wall) -> potluck_core::KeyRecord {
-        let cooldowns = self.cooldowns.get(&row.id).cloned().unwrap_or_default();
-        let total = self.totals.get(&row.id).copied().unwrap_or_default();
-        let today = self.today.get(&row.id).copied().unwrap_or_default();
-        rows::record(row, cooldowns, total, today, day_end)
-    }
 }
 
 /// Serves until it is told to stop, then leaves everything on the disk.

@@ -1,11 +1,11 @@
 //! The pool's words in the store's, and back.
 
-use potluck_core::Reason;
-use potluck_core::{Cause, CooldownRecord, KeyId, KeyRecord, Limits, Scope, State, Usage, Wall};
-use potluck_gemini::answer::{self, Problem};
-use potluck_store as store;
+use std::collections::HashMap;
 
-use crate::app::App;
+use potluck_core::{
+    Cause, CooldownRecord, KeyId, KeyRecord, Limits, Reason, Scope, State, Usage, Wall,
+};
+use potluck_store as store;
 
 /// Limits for the store.
 pub fn limits(limits: &Limits) -> store::Limits {
@@ -19,7 +19,7 @@ pub fn limits(limits: &Limits) -> store::Limits {
 }
 
 /// Limits from the store.
-pub fn stored_limits(limits: store::Limits) -> Limits {
+fn stored_limits(limits: store::Limits) -> Limits {
     let models = limits.lend_models;
     Limits {
         paused: limits.paused,
@@ -29,9 +29,38 @@ pub fn stored_limits(limits: store::Limits) -> Limits {
     }
 }
 
-/// A key's row, its cooldowns and its counts, for the pool. `today` is what was lent on the day
-/// that ends at `day_end`.
-pub fn record(
+/// What a snapshot holds besides its keys, by key.
+pub struct Found {
+    cooldowns: HashMap<store::RowId, Vec<CooldownRecord>>,
+    totals: HashMap<store::RowId, store::UsageTotal>,
+    today: HashMap<store::RowId, u64>,
+}
+
+impl Found {
+    /// Sorts a snapshot that was read from the present day on.
+    pub fn of(snapshot: &store::Snapshot) -> Found {
+        let mut cooldowns: HashMap<_, Vec<_>> = HashMap::new();
+        for row in &snapshot.cooldowns {
+            cooldowns.entry(row.key).or_default().extend(stored_cooldown(row));
+        }
+        let mut today = HashMap::new();
+        for row in &snapshot.usage {
+            *today.entry(row.key).or_default() += row.amount.lent_calls;
+        }
+        Found { cooldowns, totals: snapshot.totals.iter().copied().collect(), today }
+    }
+
+    /// A key as the pool knows it; `day_end` is the end of the present day.
+    pub fn record(&self, row: &store::KeyRow, day_end: Wall) -> KeyRecord {
+        let cooldowns = self.cooldowns.get(&row.id).cloned().unwrap_or_default();
+        let total = self.totals.get(&row.id).copied().unwrap_or_default();
+        let today = self.today.get(&row.id).copied().unwrap_or_default();
+        record(row, cooldowns, total, today, day_end)
+    }
+}
+
+/// `today` is what was lent on the day that ends at `day_end`.
+fn record(
     row: &store::KeyRow,
     cooldowns: Vec<CooldownRecord>,
     total: store::UsageTotal,
@@ -63,7 +92,7 @@ pub fn cooldown(key: store::RowId, rest: &CooldownRecord) -> store::Cooldown {
 }
 
 /// A cooldown from the store; none where a newer version wrote what this one does not know.
-pub fn stored_cooldown(row: &store::Cooldown) -> Option<CooldownRecord> {
+fn stored_cooldown(row: &store::Cooldown) -> Option<CooldownRecord> {
     let (scope, cause) = (Scope::parse(&row.scope)?, Cause::parse(&row.why)?);
     Some(CooldownRecord { scope, cause, until: Wall(row.until) })
 }
@@ -85,11 +114,4 @@ fn state(state: &store::KeyState, at: i64) -> State {
             State::Disabled { reason, since: Wall(at) }
         }
     }
-}
-
-/// A store that failed, as the caller reads it.
-pub fn trouble(app: &App, error: &store::StoreError) -> Problem {
-    app.store_troubled.store(true, std::sync::atomic::Ordering::Relaxed);
-    tracing::error!(%error, "the store failed");
-    Problem::new(answer::Reason::Store)
 }

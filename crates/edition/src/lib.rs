@@ -1,0 +1,16 @@
+//! What both editions say and do alike, so that a rule changed once holds in both.
+//!
+//! Rule: pure. An edition brings sockets, clock and store; the words and shapes are made here, out
+//! of what the pool tells.
+//!
+//! - [`problem`]: what the pool's refusals say to a caller;
+//! - [`marks`]: what is written on every proxied answer, and how its body is read;
+//! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
+//! - [`rows`]: the pool's words in the store's, and back.
+
+pub mod badge;
+pub mod marks;
+pub mod me;
+pub mod problem;
+pub mod rows;
+pub mod table;

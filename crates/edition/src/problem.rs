@@ -1,0 +1,55 @@
+//! What the pool's refusals, and errors of a caller's, say to whoever reads them.
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use potluck_core::Refusal;
+use potluck_gemini::answer::{Problem, Reason};
+
+/// Tells SDKs of OpenAI's making whether trying again makes sense.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// The headers that a problem's body goes with.
+pub fn headers(problem: &Problem) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    if let Some(seconds) = problem.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if !problem.should_retry {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    headers
+}
+
+/// What the pool's refusal says to the caller.
+pub fn of_refusal(refusal: Refusal, model: Option<&str>) -> Problem {
+    let quota = |reason, wait, per_day| {
+        let problem = Problem::new(reason).with("model", model.unwrap_or_default()).after(wait);
+        if per_day { problem.for_the_day() } else { problem }
+    };
+    match refusal {
+        Refusal::NoKey => Problem::new(Reason::NoKey),
+        Refusal::KeyRefused { wait } => Problem::new(Reason::KeyRefused).after(wait),
+        Refusal::TooManyRefused { wait } => Problem::new(Reason::TooManyRefused).after(wait),
+        Refusal::Resting { wait, per_day } => quota(Reason::Resting, wait, per_day),
+        Refusal::Spent { wait, per_day } => quota(Reason::Exhausted, wait, per_day),
+        Refusal::TooLarge => Problem::new(Reason::Exhausted).saying(
+            "The prompt alone is larger than a minute's tokens of any key: make it shorter.",
+        ),
+        Refusal::KeysFailed { wait } => Problem::new(Reason::Unserved).after(wait),
+        Refusal::OurPlace => Problem::new(Reason::Place),
+        Refusal::NoAnswer => Problem::new(Reason::Upstream),
+    }
+}
+
+/// A request that is at fault, and why.
+pub fn refused(why: &str) -> Problem {
+    Problem::new(Reason::Refused).saying(why)
+}
+
+/// An error's words as a sentence of a message.
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str().trim_end_matches('.'))
+}
