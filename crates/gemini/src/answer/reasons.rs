@@ -53,6 +53,8 @@ pub enum Reason {
     UnknownKey,
     /// A signed URL that is not ours, or has run out.
     BadSignature,
+    /// The operator has not finished setting the proxy up.
+    Setup,
     /// Something is wrong with the proxy itself.
     Internal,
 }
@@ -74,7 +76,7 @@ const GET_A_KEY: Option<(&str, &str)> =
 
 impl Reason {
     /// All of them, in the order of the table.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 27] = [
         Reason::NoKey,
         Reason::KeyConflict,
         Reason::NotAKey,
@@ -100,6 +102,7 @@ impl Reason {
         Reason::NotAdmin,
         Reason::UnknownKey,
         Reason::BadSignature,
+        Reason::Setup,
         Reason::Internal,
     ];
 
@@ -208,6 +211,8 @@ impl Reason {
                 "The proxy is restarting. Send the request again."),
             Reason::Store => again("POOL_STORE", 503, "service_unavailable",
                 "The change could not be written down, so it was not made."),
+            Reason::Setup => row("POOL_SETUP", 503, "service_unavailable",
+                "The proxy is not set up yet; its operator can read in its log what is missing."),
             _ => again("POOL_INTERNAL", 500, "api_error",
                 "Something went wrong in the proxy itself."),
         }
