@@ -33,6 +33,51 @@ pub fn number(name: &str) -> Option<u32> {
     name.split_once('_').and_then(|(digits, _)| digits.parse().ok())
 }
 
+/// One line of the record of what was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The file's name.
+    pub name: String,
+    /// Its checksum; none where wrangler applied it.
+    pub checksum: Option<String>,
+}
+
+/// Why what was applied is no beginning of what is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Differs {
+    /// A migration that had been applied is another one here, or reads differently.
+    Changed {
+        /// Which one.
+        name: String,
+    },
+    /// A newer program applied it.
+    Newer {
+        /// The number of the newest that was applied.
+        found: u32,
+        /// The number of the newest known here.
+        known: u32,
+    },
+}
+
+/// Whether `applied`, in the order of names, are the first of `known`. What is left of those is to
+/// be applied.
+pub fn compare(applied: &[Applied], known: &[Migration]) -> Result<(), Differs> {
+    let newest = applied.iter().filter_map(|applied| number(&applied.name)).max();
+    if let Some(found) = newest.filter(|&found| found as usize > known.len()) {
+        return Err(Differs::Newer { found, known: known.len() as u32 });
+    }
+    for (place, Applied { name, checksum }) in applied.iter().enumerate() {
+        let same = known.get(place).is_some_and(|migration| {
+            migration.name == name
+                && checksum.as_ref().is_none_or(|checksum| *checksum == migration.checksum())
+        });
+        if !same {
+            return Err(Differs::Changed { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
 /// All files, in order.
 pub const MIGRATIONS: &[Migration] = &[Migration {
     number: 1,

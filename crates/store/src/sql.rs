@@ -90,9 +90,11 @@ pub const USAGE_SINCE: &str = "SELECT key_id, day, model,
         lent_calls, lent_tokens, borrowed_calls, borrowed_tokens
     FROM usage WHERE day >= ?1 ORDER BY key_id, day, model";
 
-/// Use of each key in all. 1 [`LARGEST`].
-pub const USAGE_TOTALS: &str = "SELECT key_id, min(?1, sum(lent_calls)), min(?1, sum(lent_tokens)),
-        min(?1, sum(borrowed_calls)), min(?1, sum(borrowed_tokens))
+/// Use of each key in all. 1 [`LARGEST`]. The columns have names, as D1 hands rows over by name.
+pub const USAGE_TOTALS: &str = "SELECT key_id,
+        min(?1, sum(lent_calls)) AS lent_calls, min(?1, sum(lent_tokens)) AS lent_tokens,
+        min(?1, sum(borrowed_calls)) AS borrowed_calls,
+        min(?1, sum(borrowed_tokens)) AS borrowed_tokens
     FROM usage GROUP BY key_id ORDER BY key_id";
 
 /// All tombstones.

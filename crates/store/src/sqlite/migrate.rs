@@ -6,14 +6,19 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::migrations::{self, CREATE_RECORD, Migration};
+use crate::migrations::{self, Applied, CREATE_RECORD, Differs, Migration};
 
 /// Why the schema cannot be used.
 #[derive(Debug)]
 pub(super) enum Unfit {
-    Changed { name: String },
-    Newer { found: u32 },
+    Differs(Differs),
     Sqlite(rusqlite::Error),
+}
+
+impl From<Differs> for Unfit {
+    fn from(differs: Differs) -> Unfit {
+        Unfit::Differs(differs)
+    }
 }
 
 impl From<rusqlite::Error> for Unfit {
@@ -26,7 +31,7 @@ impl From<rusqlite::Error> for Unfit {
 pub(super) fn migrate(conn: &mut Connection, known: &[Migration]) -> Result<(), Unfit> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let applied = if has_record(&transaction)? { applied(&transaction)? } else { Vec::new() };
-    check(&applied, known)?;
+    migrations::compare(&applied, known)?;
     transaction.execute_batch(CREATE_RECORD)?;
     transaction.commit()?;
     known.iter().skip(applied.len()).try_for_each(|migration| Ok(apply(conn, migration)?))
@@ -36,33 +41,15 @@ fn has_record(conn: &Connection) -> rusqlite::Result<bool> {
     conn.table_exists(None, "schema_migrations")
 }
 
-/// Names and checksums, in order.
-fn applied(conn: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+fn applied(conn: &Connection) -> rusqlite::Result<Vec<Applied>> {
     // A record made by another tool has no column for checksums.
     let checksum = match conn.column_exists(None, "schema_migrations", "checksum")? {
         true => "checksum",
         false => "NULL",
     };
     conn.prepare(&format!("SELECT name, {checksum} FROM schema_migrations ORDER BY name"))?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([], |row| Ok(Applied { name: row.get(0)?, checksum: row.get(1)? }))?
         .collect()
-}
-
-fn check(applied: &[(String, Option<String>)], known: &[Migration]) -> Result<(), Unfit> {
-    let newest = applied.iter().filter_map(|(name, _)| migrations::number(name)).max();
-    if let Some(found) = newest.filter(|&found| found as usize > known.len()) {
-        return Err(Unfit::Newer { found });
-    }
-    for (place, (name, checksum)) in applied.iter().enumerate() {
-        let same = known.get(place).is_some_and(|migration| {
-            migration.name == name
-                && checksum.as_ref().is_none_or(|checksum| *checksum == migration.checksum())
-        });
-        if !same {
-            return Err(Unfit::Changed { name: name.clone() });
-        }
-    }
-    Ok(())
 }
 
 fn apply(conn: &mut Connection, migration: &Migration) -> rusqlite::Result<()> {

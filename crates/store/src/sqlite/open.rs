@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::migrate::{self, Unfit};
 use super::rekey::rekey;
-use crate::migrations::MIGRATIONS;
+use crate::migrations::{Differs, MIGRATIONS};
 use crate::sql;
 
 /// Why the data cannot be opened. Each is a sentence for whoever starts the program.
@@ -125,8 +125,10 @@ fn connect(folder: &Path, path: &Path, vault: &Vault) -> Result<Connection, Open
     check_owner(&conn, path)?;
     configure(&conn, folder)?;
     migrate::migrate(&mut conn, MIGRATIONS).map_err(|unfit| match unfit {
-        Unfit::Changed { name } => OpenError::ChangedMigration { path: path.to_owned(), name },
-        Unfit::Newer { found } => OpenError::Newer { found, known: MIGRATIONS.len() as u32 },
+        Unfit::Differs(Differs::Changed { name }) => {
+            OpenError::ChangedMigration { path: path.to_owned(), name }
+        }
+        Unfit::Differs(Differs::Newer { found, known }) => OpenError::Newer { found, known },
         Unfit::Sqlite(error) => OpenError::Sqlite(error),
     })?;
     check_master_key(&mut conn, path, vault)?;

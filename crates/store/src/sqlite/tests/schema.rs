@@ -2,7 +2,7 @@
 
 use super::migrate::{Unfit, migrate};
 use super::*;
-use crate::migrations::{MIGRATIONS, Migration};
+use crate::migrations::{Differs, MIGRATIONS, Migration};
 
 const ONE: Migration = Migration {
     number: 1,
@@ -56,7 +56,8 @@ fn a_changed_file_is_noticed() {
 
     for other in [changed, renamed] {
         let unfit = migrate(&mut conn, &[other, TWO]);
-        assert!(matches!(unfit, Err(Unfit::Changed { ref name }) if name == ONE.name));
+        let expected = Differs::Changed { name: ONE.name.to_owned() };
+        assert!(matches!(unfit, Err(Unfit::Differs(differs)) if differs == expected));
         assert_eq!(tables(&conn), ["one"]);
     }
 }
