@@ -1,0 +1,26 @@
+// What workerd loads: the handlers of the Worker and the class of its object, each handing over to
+// Rust. Nothing else is decided here.
+
+import { DurableObject } from "cloudflare:workers";
+import * as rust from "./rust.js";
+
+export default {
+  fetch: (request, env, context) => rust.fetch(request, env, context),
+};
+
+export class Pool extends DurableObject {
+  // A trap in wasm (out of memory, stack) starts a new instance, in which objects of the former one
+  // are dangling numbers; so the Rust half is made anew with it.
+  #rust() {
+    const { instanceId } = rust.__worker_init_state();
+    if (this.instance !== instanceId) {
+      this.object = new rust.Pool(this.ctx, this.env);
+      this.instance = instanceId;
+    }
+    return this.object;
+  }
+
+  fetch(request) {
+    return this.#rust().fetch(request);
+  }
+}

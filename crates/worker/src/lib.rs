@@ -1,0 +1,29 @@
+//! The edge edition: a Cloudflare Worker with D1 and one Durable Object.
+//!
+//! Many isolates all over the world answer requests; one object holds the pool, so that all of them
+//! choose out of the same memory. D1 is read once, when that object wakes up, and from then on only
+//! written.
+//!
+//! Rule: what needs no JavaScript is pure and stands outside the `cfg`s, so that the host's
+//! toolchain lints and tests it; what is left is as thin as it can be, and tested inside workerd
+//! by `cargo xtask worker test`.
+//!
+//! - [`statements`], [`rows`], [`fault`]: what goes to D1, what comes back, what its errors mean;
+//! - [`unfit`]: why this Worker cannot serve yet, a sentence each;
+//! - `d1`: the store over D1; `pool`: the object; `handle`: where requests come in;
+//! - `contract`: the store's suite, run on request (feature `contract`, never deployed).
+
+#[cfg(all(target_arch = "wasm32", feature = "contract"))]
+mod contract;
+#[cfg(target_arch = "wasm32")]
+mod d1;
+pub mod fault;
+#[cfg(target_arch = "wasm32")]
+mod handle;
+#[cfg(target_arch = "wasm32")]
+mod pool;
+#[cfg(target_arch = "wasm32")]
+mod reply;
+pub mod rows;
+pub mod statements;
+pub mod unfit;

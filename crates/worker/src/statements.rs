@@ -1,0 +1,292 @@
+//! The store's statements, each bound to the data it is for, as D1 takes them.
+//!
+//! Rule: the texts are those of `potluck-store`; here is only what each parameter is. D1 takes
+//! JavaScript's values: every number is a float, exact up to 2^53, and there are no booleans.
+
+use potluck_store::rows::{
+    Cooldown, KeyRow, KeyState, Limits, RowId, Sweep, Tombstone, Usage, UsageTotal,
+};
+use potluck_store::{StoreError, sql};
+
+/// One parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// SQL's NULL.
+    Null,
+    /// A whole number within ±[`sql::LARGEST`].
+    Number(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// One statement with its parameters, in the order of their numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The text, out of [`sql`].
+    pub sql: &'static str,
+    /// ?1, ?2, …
+    pub values: Vec<Value>,
+}
+
+/// Adds a key, then looks for its tombstone: [`crate::rows::inserted`] reads both answers.
+pub fn insert(row: &KeyRow, tombstone: &RowId) -> Result<Vec<Statement>, StoreError> {
+    let (state, reason) = spelled(&row.state);
+    let limits = &row.limits;
+    let key = vec![
+        row.id.into(),
+        row.sealed.as_bytes().into(),
+        row.joined_at.into(),
+        state.into(),
+        reason.into(),
+        row.changed_at.into(),
+        limits.paused.into(),
+        limits.borrow.into(),
+        limits.lend_per_day.into(),
+        models(limits)?,
+        (*tombstone).into(),
+    ];
+    Ok(vec![of(sql::INSERT_KEY, key), of(sql::FIND_TOMBSTONE, vec![(*tombstone).into()])])
+}
+
+/// Sets a key's state.
+pub fn set_state(id: RowId, state: &KeyState, at: i64) -> Vec<Statement> {
+    let (state, reason) = spelled(state);
+    vec![of(sql::SET_STATE, vec![id.into(), state.into(), reason.into(), at.into()])]
+}
+
+/// Sets what a contributor allows.
+pub fn set_limits(id: RowId, limits: &Limits) -> Result<Vec<Statement>, StoreError> {
+    let Limits { paused, borrow, lend_per_day, .. } = *limits;
+    let values =
+        vec![id.into(), paused.into(), borrow.into(), lend_per_day.into(), models(limits)?];
+    Ok(vec![of(sql::SET_LIMITS, values)])
+}
+
+/// Forgets a key's rests, then puts these.
+pub fn set_cooldowns(id: RowId, cooldowns: &[Cooldown]) -> Vec<Statement> {
+    let forget = of(sql::FORGET_COOLDOWNS, vec![id.into()]);
+    let own = cooldowns.iter().filter(|rest| rest.key == id);
+    let put = own.map(|Cooldown { key, scope, until, why }| {
+        let values = vec![(*key).into(), text(scope), (*until).into(), text(why)];
+        of(sql::PUT_COOLDOWN, values)
+    });
+    std::iter::once(forget).chain(put).collect()
+}
+
+/// Adds to what was lent and borrowed.
+pub fn add_usage(usage: &[Usage]) -> Vec<Statement> {
+    let add = |Usage { key, day, model, amount }: &Usage| {
+        let mut values = vec![(*key).into(), (*day).into(), text(model)];
+        values.extend(amounts(amount));
+        values.push(bounded(sql::LARGEST));
+        of(sql::ADD_USAGE, values)
+    };
+    usage.iter().map(add).collect()
+}
+
+/// Leaves a tombstone, then erases the key.
+pub fn withdraw(id: RowId, tombstone: Tombstone) -> Vec<Statement> {
+    let bury = vec![id.into(), tombstone.id.into(), tombstone.at.into()];
+    vec![of(sql::BURY, bury), of(sql::ERASE_KEY, vec![id.into()])]
+}
+
+/// Erases a key.
+pub fn erase(id: RowId) -> Vec<Statement> {
+    vec![of(sql::ERASE_KEY, vec![id.into()])]
+}
+
+/// Takes a tombstone away.
+pub fn lift(tombstone: RowId) -> Vec<Statement> {
+    vec![of(sql::LIFT, vec![tombstone.into()])]
+}
+
+/// Sums up old days, drops them, then erases keys disabled too long ago and names them.
+pub fn sweep(sweep: Sweep) -> Vec<Statement> {
+    let keys = vec![sweep.disabled_before.into(), sql::SWEEP_KEYS_AT_MOST.into()];
+    vec![
+        of(sql::SUM_DAYS, vec![sweep.days_before.into(), bounded(sql::LARGEST)]),
+        of(sql::DROP_DAYS, vec![sweep.days_before.into()]),
+        of(sql::SWEEP_KEYS, keys),
+    ]
+}
+
+/// Reads everything: [`crate::rows::snapshot`] reads the five answers.
+pub fn load(since_day: u32) -> Vec<Statement> {
+    vec![
+        of(sql::ALL_KEYS, vec![]),
+        of(sql::ALL_COOLDOWNS, vec![]),
+        of(sql::USAGE_SINCE, vec![since_day.max(1).into()]),
+        of(sql::USAGE_TOTALS, vec![bounded(sql::LARGEST)]),
+        of(sql::ALL_TOMBSTONES, vec![]),
+    ]
+}
+
+/// Reads the vault's check value.
+pub fn read_check() -> Vec<Statement> {
+    vec![of(sql::READ_CHECK, vec![])]
+}
+
+/// Writes the vault's check value.
+pub fn write_check(check: &[u8]) -> Vec<Statement> {
+    vec![of(sql::WRITE_CHECK, vec![check.into()])]
+}
+
+/// Whether there is a record of migrations: one row or none.
+pub fn find_record() -> Vec<Statement> {
+    vec![of(FIND_RECORD, vec![])]
+}
+
+/// The record of migrations, in the order of names; whoever wrote it, with the columns it has.
+pub fn read_record() -> Vec<Statement> {
+    vec![of(READ_RECORD, vec![])]
+}
+
+const FIND_RECORD: &str =
+    "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'";
+const READ_RECORD: &str = "SELECT * FROM schema_migrations ORDER BY name";
+
+fn of(sql: &'static str, values: Vec<Value>) -> Statement {
+    Statement { sql, values }
+}
+
+fn spelled(state: &KeyState) -> (&'static str, Option<&str>) {
+    match state {
+        KeyState::Active => (sql::ACTIVE, None),
+        KeyState::Disabled { reason } => (sql::DISABLED, Some(reason)),
+    }
+}
+
+fn models(limits: &Limits) -> Result<Value, StoreError> {
+    let Some(models) = &limits.lend_models else { return Ok(Value::Null) };
+    Limits::join_models(models).map(Value::Text).ok_or(StoreError::Rejected)
+}
+
+fn amounts(amount: &UsageTotal) -> [Value; 4] {
+    [amount.lent_calls, amount.lent_tokens, amount.borrowed_calls, amount.borrowed_tokens]
+        .map(bounded)
+}
+
+/// As a whole number that D1 keeps; see [`sql::LARGEST`].
+fn bounded(count: u64) -> Value {
+    Value::Number(count.min(sql::LARGEST) as f64)
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+impl From<i64> for Value {
+    /// Beyond ±2^53 a time is no time, so it may as well stop there.
+    fn from(number: i64) -> Value {
+        let largest = sql::LARGEST as i64;
+        Value::Number(number.clamp(-largest, largest) as f64)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Value {
+        Value::Number(f64::from(number))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(yes: bool) -> Value {
+        Value::Number(f64::from(u8::from(yes)))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(words: &str) -> Value {
+        text(words)
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Value {
+        Value::Blob(bytes.to_vec())
+    }
+}
+
+impl From<RowId> for Value {
+    fn from(id: RowId) -> Value {
+        Value::Blob(id.to_vec())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use potluck_vault::Sealed;
+
+    use super::*;
+
+    const ID: RowId = [7; 16];
+
+    #[test]
+    fn every_parameter_of_every_statement_has_a_value() {
+        for Statement { sql, values } in every() {
+            let named: std::collections::BTreeSet<usize> = sql
+                .split('?')
+                .skip(1)
+                .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap())
+                .map(|digits| digits.parse().unwrap())
+                .collect();
+            let given: std::collections::BTreeSet<usize> = (1..=values.len()).collect();
+            assert_eq!(named, given, "{sql}");
+        }
+    }
+
+    #[test]
+    fn numbers_stop_where_d1_would_lose_digits() {
+        let largest = Value::Number(9_007_199_254_740_991.0);
+        assert_eq!(Value::from(i64::MAX), largest);
+        assert_eq!(Value::from(i64::MIN), Value::Number(-9_007_199_254_740_991.0));
+        assert_eq!(bounded(u64::MAX), largest);
+    }
+
+    #[test]
+    fn a_models_name_that_breaks_a_line_is_refused() {
+        let lend_models = Some(vec!["two\nnames".to_owned()]);
+        let limits = Limits { lend_models, ..Limits::default() };
+        assert_eq!(set_limits(ID, &limits), Err(StoreError::Rejected));
+    }
+
+    fn every() -> Vec<Statement> {
+        let row = KeyRow {
+            id: ID,
+            sealed: Sealed::from_bytes(vec![1; 60]),
+            joined_at: 1,
+            state: KeyState::Active,
+            changed_at: 1,
+            limits: Limits::default(),
+        };
+        let rest = Cooldown { key: ID, scope: "all".into(), until: 1, why: "day".into() };
+        let used = Usage { key: ID, day: 1, model: "".into(), amount: UsageTotal::default() };
+        [
+            insert(&row, &ID).unwrap(),
+            set_state(ID, &KeyState::Active, 1),
+            set_limits(ID, &Limits::default()).unwrap(),
+            set_cooldowns(ID, &[rest]),
+            add_usage(&[used]),
+            withdraw(ID, Tombstone { id: ID, at: 1 }),
+            erase(ID),
+            lift(ID),
+            sweep(Sweep { disabled_before: 1, days_before: 1 }),
+            load(1),
+            read_check(),
+            write_check(&[1]),
+            find_record(),
+            read_record(),
+        ]
+        .concat()
+    }
+}
