@@ -1,4 +1,4 @@
-//! Everything a developer runs: `cargo xtask test`, `tidy`, `needs`, `bench`.
+//! Everything a developer runs: `cargo xtask test`, `tidy`, `needs`, `bench`, `worker`.
 //!
 //! The rule: this crate knows none of the others. It starts their programs as a user would, so
 //! that what it measures and tests is what people get.
@@ -13,6 +13,7 @@ mod shell;
 mod stage;
 mod test;
 mod tidy;
+mod worker;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -46,6 +47,9 @@ enum Task {
     },
     /// Measure Potluck beside nginx and HAProxy
     Bench(bench::Options),
+    /// Build, run, test or pack the edge edition
+    #[command(subcommand)]
+    Worker(worker::Task),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Needs { sets } => needs::run_all(&sets),
         Task::Clients { filter } => clients::run_some(&filter, &mut test::Tally::default()),
         Task::Bench(options) => bench::run(&options),
+        Task::Worker(task) => worker::run_task(&task),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

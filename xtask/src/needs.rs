@@ -4,7 +4,7 @@
 //! there already is left alone; what cannot be had is a reason to print, not a crash.
 
 use crate::shell::{program, run, succeeds, target};
-use crate::{Result, shell};
+use crate::{Result, shell, worker};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ pub fn install(set: &str) -> Result {
     let missing = || format!("xtask/needs.toml has no set {set}");
     let (kind, name) = set.split_once('.').ok_or_else(missing)?;
     match kind {
+        // Whichever compiler can do it; where it comes from is its own business.
+        "rust" if name == "wasm" => worker::install_compiler(),
         "debian" => debian(name, table.debian.get(name).ok_or_else(missing)?),
         "python" => python(&place(set), table.python.get(name).ok_or_else(missing)?),
         "node" => node(&place(set), table.node.get(name).ok_or_else(missing)?),
@@ -84,7 +86,10 @@ pub fn node_program() -> PathBuf {
 }
 
 fn debian(package: &str, need: &Debian) -> Result {
-    let (name, arguments) = need.probe.split_first().ok_or("an empty probe")?;
+    let llvm = if package.contains("{llvm}") { worker::llvm()? } else { String::new() };
+    let package = &package.replace("{llvm}", &llvm);
+    let probe: Vec<String> = need.probe.iter().map(|word| word.replace("{llvm}", &llvm)).collect();
+    let (name, arguments) = probe.split_first().ok_or("an empty probe")?;
     let there = || succeeds(program(name).args(arguments));
     if there() {
         return Ok(());
