@@ -16,18 +16,22 @@ const { values } = parseArgs({
 // The id names the file, so that `wrangler --persist-to DATA` finds the same database.
 const [{ database_id: id }] = (await settings()).d1_databases;
 const { hostname, port } = new URL(`http://${values.listen}`);
-const worker = new Miniflare({
+const options = {
   ...(await world(values.bundle, { DB: id })),
-  host: hostname.replace(/^\[|\]$/g, ""),
-  port: Number(port || 80),
-  log: new Log(LogLevel.INFO),
+  log: new Log(LogLevel.WARN),
   d1Persist: join(values.data, "v3/d1"),
   durableObjectsPersist: join(values.data, "v3/do"),
   bindings: {
     POTLUCK_MASTER_KEY: (await readFile(values["master-key"], "utf8")).trim(),
     POTLUCK_UPSTREAM: values.upstream,
   },
-});
+};
+
+// Nobody knows the first port: who finds the second one open finds the database migrated.
+const worker = new Miniflare(options);
+await migrate(await worker.getD1Database("DB"));
+const host = hostname.replace(/^\[|\]$/g, "");
+await worker.setOptions({ ...options, host, port: Number(port || 80) });
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, async () => {
@@ -35,5 +39,4 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     process.exit(0);
   });
 }
-await migrate(await worker.getD1Database("DB"));
 console.log(`listening on ${await worker.ready}`);
