@@ -10,12 +10,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Stands in `wasm` for whichever compiler can do it: the developer's own, or the packages there.
+const COMPILER: &str = "compiler";
+
 type Versions = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     debian: BTreeMap<String, Debian>,
+    wasm: BTreeMap<String, Debian>,
     python: BTreeMap<String, Versions>,
     node: BTreeMap<String, Versions>,
 }
@@ -36,8 +40,8 @@ pub fn install(set: &str) -> Result {
     let missing = || format!("xtask/needs.toml has no set {set}");
     let (kind, name) = set.split_once('.').ok_or_else(missing)?;
     match kind {
-        // Whichever compiler can do it; where it comes from is its own business.
-        "rust" if name == "wasm" => worker::install_compiler(),
+        "wasm" if name == COMPILER => worker::install_compiler(),
+        "wasm" => debian(name, table.wasm.get(name).ok_or_else(missing)?),
         "debian" => debian(name, table.debian.get(name).ok_or_else(missing)?),
         "python" => python(&place(set), table.python.get(name).ok_or_else(missing)?),
         "node" => node(&place(set), table.node.get(name).ok_or_else(missing)?),
@@ -62,6 +66,7 @@ pub fn version(set: &str, package: &str) -> Result<String> {
 pub fn run_all(sets: &[String]) -> Result {
     let table = table()?;
     let all = table.debian.keys().map(|name| format!("debian.{name}"));
+    let all = all.chain([format!("wasm.{COMPILER}")]);
     let all = all.chain(table.python.keys().map(|name| format!("python.{name}")));
     let all: Vec<String> =
         all.chain(table.node.keys().map(|name| format!("node.{name}"))).collect();

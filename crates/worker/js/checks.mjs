@@ -9,7 +9,8 @@ export async function check(name, body) {
     console.log(`ok   ${name}`);
   } catch (error) {
     failed += 1;
-    console.log(`FAIL ${name}: ${String(error?.message ?? error).trim().replaceAll("\n", "\n     ")}`);
+    const why = String(error?.message ?? error).trim().replaceAll("\n", "\n     ");
+    console.log(`FAIL ${name}: ${why}`);
   }
 }
 

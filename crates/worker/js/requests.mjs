@@ -9,7 +9,8 @@ import { parseArgs } from "node:util";
 import { check, conclude } from "./checks.mjs";
 import { Miniflare, migrate, world } from "./local.mjs";
 
-const { values } = parseArgs({ options: { bundle: { type: "string" }, folder: { type: "string" } } });
+const option = { type: "string" };
+const { values } = parseArgs({ options: { bundle: option, folder: option } });
 const key = async (name) => (await readFile(join(values.folder, name), "utf8")).trim();
 const MASTER_KEY = await key("master-key");
 const ROUTES = ["/healthz", "/keycount", "/v1beta/models", "/nowhere"];

@@ -58,7 +58,7 @@ fn own_can() -> Result<bool> {
 
 fn debian() -> Result<Compiler> {
     for package in ["rustc-web", "cargo-web", "rust-web-src", "lld-{llvm}"] {
-        needs::install(&format!("debian.{package}"))?;
+        needs::install(&format!("wasm.{package}"))?;
     }
     Ok(Compiler::Debian { llvm: debian_llvm()? })
 }
@@ -87,11 +87,16 @@ impl Compiler {
         Ok(folder().join(WASM).join("release/potluck_worker.wasm"))
     }
 
+    /// Makes sure that there is a linter of the same version.
+    pub fn install_linter(&self) -> Result {
+        match self {
+            Compiler::Own => Ok(()),
+            Compiler::Debian { .. } => needs::install("wasm.rust-web-clippy"),
+        }
+    }
+
     /// Lints what the host's linter does not see, as it is for wasm alone.
     pub fn lint(&self, features: &str) -> Result {
-        if let Compiler::Debian { .. } = self {
-            needs::install("debian.rust-web-clippy")?;
-        }
         run(self.cargo("clippy", features).args(["--quiet", "--", "-D", "warnings"]))
     }
 
