@@ -6,11 +6,17 @@
 //! - [`problem`]: what the pool's refusals say to a caller;
 //! - [`marks`]: what is written on every proxied answer, and how its body is read;
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
-//! - [`rows`]: the pool's words in the store's, and back.
+//! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
+//! - [`alarm`]: what operators read in the log;
+//! - [`rows`], [`orders`]: the pool's words in the store's, and back.
 
+pub mod alarm;
 pub mod badge;
+pub mod ids;
 pub mod marks;
 pub mod me;
+pub mod orders;
+pub mod pages;
 pub mod problem;
 pub mod rows;
 pub mod table;

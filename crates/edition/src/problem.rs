@@ -3,7 +3,12 @@
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use potluck_core::Refusal;
+use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::credential::{NotAKey, Shown};
+use potluck_gemini::route::NoRoute;
+
+use crate::pages;
 
 /// Tells SDKs of OpenAI's making whether trying again makes sense.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -11,7 +16,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// The headers that a problem's body goes with.
 pub fn headers(problem: &Problem) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(pages::JSON));
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -39,6 +44,29 @@ pub fn of_refusal(refusal: Refusal, model: Option<&str>) -> Problem {
         Refusal::KeysFailed { wait } => Problem::new(Reason::Unserved).after(wait),
         Refusal::OurPlace => Problem::new(Reason::Place),
         Refusal::NoAnswer => Problem::new(Reason::Upstream),
+    }
+}
+
+/// The one key that a request shows.
+pub fn key(shown: Shown) -> Result<ApiKey, Problem> {
+    match shown {
+        Shown::Key(key) => Ok(key),
+        Shown::Nothing => Err(Problem::new(Reason::NoKey)),
+        Shown::Conflict => Err(Problem::new(Reason::KeyConflict)),
+        Shown::NotAKey(why) => Err(not_a_key(why)),
+        Shown::Ephemeral(_) => Err(not_a_key(NotAKey::EphemeralToken)),
+    }
+}
+
+fn not_a_key(why: NotAKey) -> Problem {
+    Problem::new(Reason::NotAKey).saying(&sentence(&why.to_string()))
+}
+
+/// A path that leads nowhere, and what may have been meant.
+pub fn no_route(none: NoRoute) -> Problem {
+    match none {
+        NoRoute::Unknown { hint } => Problem::new(Reason::NoRoute).saying(&sentence(hint)),
+        NoRoute::Refused(why) => refused(&sentence(&why.to_string())),
     }
 }
 

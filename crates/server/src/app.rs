@@ -10,13 +10,13 @@ use potluck_store::Store;
 use potluck_vault::Vault;
 
 use crate::clock::Clock;
-use crate::ids::RequestIds;
 use crate::kept::Budget;
 use crate::lent::Lent;
 use crate::metrics::Metrics;
 use crate::sending::Sending;
 use crate::settings::Settings;
 use crate::transport::{Shutdown, Upstream};
+use potluck_edition::ids::RequestIds;
 
 /// Everything that requests share.
 pub struct App {

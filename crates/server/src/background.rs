@@ -4,16 +4,17 @@
 //! tells the operator. A store that is busy or full is asked again; nothing here holds a call up.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
-use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, State, Usage};
+use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, Tombstone};
+use potluck_edition::alarm;
+use potluck_edition::orders::{Counts, Order};
 use potluck_gemini::{Dialect, failure};
-use potluck_store::{Answer, KeyState, StoreError, UsageTotal};
+use potluck_store::{Answer, StoreError};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -23,7 +24,6 @@ use crate::outgoing::{Body, Credential, Outgoing};
 use crate::sending::Sending;
 use crate::transport::body::collect;
 use crate::{clock, forward};
-use potluck_edition::rows;
 
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
 /// task costs nothing when there is nothing to do.
@@ -38,9 +38,9 @@ const PROBE: Duration = Duration::from_secs(30);
 const MAX_ERROR: usize = 64 << 10;
 
 /// Carries out what the pool wants until it is told to stop, and then writes the rest down.
-/// `stored` are the counts as they are on the disk.
-pub async fn run(hand: Hand, stored: HashMap<KeyId, Usage>, mut stop: oneshot::Receiver<()>) {
-    let mut scribe = Scribe { stored, again: Vec::new() };
+/// `counts` are as they are on the disk.
+pub async fn run(hand: Hand, counts: Counts, mut stop: oneshot::Receiver<()>) {
+    let mut scribe = Scribe { counts, again: Vec::new() };
     let probes = Arc::new(Semaphore::new(PROBES));
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,8 +60,7 @@ pub async fn run(hand: Hand, stored: HashMap<KeyId, Usage>, mut stop: oneshot::R
 
 /// Writes the pool's changes down.
 struct Scribe {
-    /// Each key's counts as they are on the disk: the store adds, the pool tells totals.
-    stored: HashMap<KeyId, Usage>,
+    counts: Counts,
     /// What the store had no room for.
     again: Vec<Event<Lent>>,
 }
@@ -110,63 +109,30 @@ impl Scribe {
     }
 
     async fn write(&mut self, app: &App, event: &Event<Lent>) -> Result<(), StoreError> {
-        let store = &app.store;
-        let now = clock::wall().0;
-        match event {
-            Event::State { id, state } => {
-                let (state, at) = match state {
-                    State::Active => (KeyState::Active, now),
-                    State::Disabled { reason, since } => {
-                        (KeyState::Disabled { reason: reason.name().to_owned() }, since.0)
-                    }
-                };
-                store.set_state(id.0, state, at).await.map(drop)
-            }
-            Event::Cooldowns { id, cooldowns } => {
-                let rows = cooldowns.iter().map(|rest| rows::cooldown(id.0, rest)).collect();
-                store.set_cooldowns(id.0, rows).await
-            }
-            Event::Limits { id, limits } => {
-                store.set_limits(id.0, rows::limits(limits)).await.map(drop)
-            }
-            Event::Usage { id, usage } => self.add_usage(app, *id, *usage).await,
-            Event::Withdrawn { id, tombstone } => {
-                self.stored.remove(id);
-                let row = potluck_store::Tombstone { id: tombstone.0, at: now };
-                let withdrawn = |pool: &Pool<Lent>| pool.is_withdrawn(*tombstone);
-                still(app, withdrawn, || store.withdraw(id.0, row)).await
-            }
-            Event::TombstoneLifted(tombstone) => {
-                let lifted = |pool: &Pool<Lent>| !pool.is_withdrawn(*tombstone);
-                still(app, lifted, || store.lift(tombstone.0)).await
-            }
-            Event::Erase(id) => {
-                self.stored.remove(id);
-                still(app, |pool| !pool.knows(*id), || store.erase(id.0)).await
-            }
-            Event::Probe { .. } | Event::Alarm(_) => Ok(()),
-        }
-    }
-
-    async fn add_usage(&mut self, app: &App, id: KeyId, now: Usage) -> Result<(), StoreError> {
-        let before = self.stored.get(&id).copied().unwrap_or_default();
-        let amount = UsageTotal {
-            lent_calls: now.lent_calls.saturating_sub(before.lent_calls),
-            lent_tokens: now.lent_tokens.saturating_sub(before.lent_tokens),
-            borrowed_calls: now.borrowed_calls.saturating_sub(before.borrowed_calls),
-            borrowed_tokens: now.borrowed_tokens.saturating_sub(before.borrowed_tokens),
-        };
-        if amount != UsageTotal::default() {
-            let row = potluck_store::Usage {
-                key: id.0,
-                day: rows::day_ending(now.day_end),
-                model: String::new(),
-                amount,
-            };
-            app.store.add_usage(vec![row]).await?;
-        }
-        self.stored.insert(id, now);
+        let Some(order) = self.counts.order(event, clock::wall()) else { return Ok(()) };
+        give(app, order).await?;
+        self.counts.written(event);
         Ok(())
+    }
+}
+
+/// Gives the store an order.
+async fn give(app: &App, order: Order) -> Result<(), StoreError> {
+    let store = &app.store;
+    match order {
+        Order::State(id, state, at) => store.set_state(id, state, at).await.map(drop),
+        Order::Cooldowns(id, cooldowns) => store.set_cooldowns(id, cooldowns).await,
+        Order::Limits(id, limits) => store.set_limits(id, limits).await.map(drop),
+        Order::Usage(usage) => store.add_usage(vec![usage]).await,
+        Order::Withdraw(id, row) => {
+            let withdrawn = |pool: &Pool<Lent>| pool.is_withdrawn(Tombstone(row.id));
+            still(app, withdrawn, || store.withdraw(id, row)).await
+        }
+        Order::Lift(tombstone) => {
+            let lifted = |pool: &Pool<Lent>| !pool.is_withdrawn(Tombstone(tombstone));
+            still(app, lifted, || store.lift(tombstone)).await
+        }
+        Order::Erase(id) => still(app, |pool| !pool.knows(KeyId(id)), || store.erase(id)).await,
     }
 }
 
@@ -236,20 +202,9 @@ async fn ask(hand: &Hand, secret: &Lent) -> Option<Result<(), failure::Failure>>
 }
 
 fn tell(alarm: Alarm) {
+    let said = alarm::sentence(alarm);
     match alarm {
-        Alarm::OurPlace => tracing::error!(
-            "Google refuses the place we call from. No key is to blame; use --egress to leave \
-             from elsewhere."
-        ),
-        Alarm::Everyone => tracing::error!(
-            "many keys were refused at once; verdicts are held until a probe has decided"
-        ),
-        Alarm::EveryoneConfirmed => tracing::error!(
-            "a key that was good a moment ago is refused too: the keys are not to blame, look at \
-             the way out"
-        ),
-        Alarm::EveryoneDead => {
-            tracing::warn!("the keys that were refused together are dead indeed");
-        }
+        Alarm::EveryoneDead => tracing::warn!("{said}"),
+        Alarm::OurPlace | Alarm::Everyone | Alarm::EveryoneConfirmed => tracing::error!("{said}"),
     }
 }

@@ -13,11 +13,13 @@ use http::header::{HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use potluck_edition::pages;
+use potluck_edition::problem::key;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::{self, Shown};
-use potluck_gemini::headers::{self, cors};
+use potluck_gemini::headers;
 use potluck_gemini::query::{self, Query};
-use potluck_gemini::route::{self, NoRoute};
+use potluck_gemini::route;
 use potluck_gemini::{ApiKey, Class, Dialect, Route, redact};
 
 use crate::Reply;
@@ -27,7 +29,6 @@ use crate::metrics::Metrics;
 use crate::transport::{Answer, Peer, guard};
 use crate::{live, local, own, pooled, problem, uploads};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Where a caller may insist on the own key.
 const ROUTE: HeaderName = HeaderName::from_static("x-potluck-route");
 
@@ -67,9 +68,9 @@ pub fn handle(
         };
         app.metrics.answered(reply.status());
         let headers = reply.headers_mut();
-        headers.insert(REQUEST_ID, app.ids.next());
+        headers.insert(pages::REQUEST_ID, app.ids.next());
         if from_page && !headers.contains_key(local::PRIVATE) {
-            add_cors(headers);
+            pages::add_cors(headers);
         }
         headers.remove(local::PRIVATE);
         reply
@@ -100,20 +101,20 @@ async fn dispatch(hand: Arc<Hand>, request: Request<Incoming>, peer: Peer) -> Re
         return Ok(preflight(&request));
     }
     let caller = Caller::of(&hand.app.settings, &request, peer);
-    if let Some(page) = local::find(request.uri().path()) {
+    if let Some(page) = pages::find(request.uri().path()) {
         return Box::pin(local::answer(&hand, page, request, &caller)).await;
     }
     let (head, body) = request.into_parts();
     if headers::override_method(&head.headers) {
         return Err((
             problem::refused("Another method than the request line's is not heeded."),
-            spoken_at(head.uri.path()),
+            pages::spoken_at(head.uri.path()),
         ));
     }
-    let path = one_slash(head.uri.path());
+    let path = pages::one_slash(head.uri.path());
     let bearer = credential::bears(&head.headers);
     let route = route::route(&head.method, path, head.uri.query(), bearer)
-        .map_err(|none| (no_route(none), spoken_at(path)))?;
+        .map_err(|none| (problem::no_route(none), pages::spoken_at(path)))?;
     let dialect = route.dialect;
     let told = |problem| (problem, dialect);
     let (asked, shown) = understand(&head, route, caller).map_err(told)?;
@@ -170,58 +171,14 @@ fn without_key(path: &str, shown: &Shown) -> String {
     redact::redact_text(path, &keys)
 }
 
-/// The dialect of whoever asks for a path that leads nowhere.
-fn spoken_at(path: &str) -> Dialect {
-    let compat = path.split('/').any(|segment| segment == "openai");
-    if compat { Dialect::Compat } else { Dialect::Native }
-}
-
-/// Clients that put a base URL with a slash before a path with one ask for `//ws/…`.
-fn one_slash(path: &str) -> &str {
-    let doubled = path.bytes().take_while(|byte| *byte == b'/').count().saturating_sub(1);
-    &path[doubled..]
-}
-
-/// The one key that a request shows.
-pub fn key(shown: Shown) -> Result<ApiKey, Problem> {
-    match shown {
-        Shown::Key(key) => Ok(key),
-        Shown::Nothing => Err(Problem::new(Reason::NoKey)),
-        Shown::Conflict => Err(Problem::new(Reason::KeyConflict)),
-        Shown::NotAKey(why) => {
-            Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string())))
-        }
-        Shown::Ephemeral(_) => {
-            let why = credential::NotAKey::EphemeralToken;
-            Err(Problem::new(Reason::NotAKey).saying(&problem::sentence(&why.to_string())))
-        }
-    }
-}
-
-fn no_route(none: NoRoute) -> Problem {
-    match none {
-        NoRoute::Unknown { hint } => Problem::new(Reason::NoRoute).saying(&problem::sentence(hint)),
-        NoRoute::Refused(why) => problem::refused(&problem::sentence(&why.to_string())),
-    }
-}
-
 fn preflight(request: &Request<Incoming>) -> Reply {
     let mut reply: Reply = Response::new(Answer::empty());
     *reply.status_mut() = StatusCode::NO_CONTENT;
-    if local::is_private(request.uri().path()) {
+    *reply.headers_mut() = pages::preflight(request.uri().path());
+    if pages::is_private(request.uri().path()) {
         reply.headers_mut().insert(local::PRIVATE, HeaderValue::from_static("1"));
-        return reply;
     }
-    let headers = reply.headers_mut();
-    headers.insert("access-control-allow-methods", HeaderValue::from_static(cors::ALLOW_METHODS));
-    headers.insert("access-control-allow-headers", HeaderValue::from_static(cors::ALLOW_HEADERS));
-    headers.insert("access-control-max-age", HeaderValue::from_static(cors::MAX_AGE));
     reply
-}
-
-fn add_cors(headers: &mut http::HeaderMap) {
-    headers.insert("access-control-allow-origin", HeaderValue::from_static(cors::ALLOW_ORIGIN));
-    headers.insert("access-control-expose-headers", HeaderValue::from_static(cors::EXPOSE_HEADERS));
 }
 
 #[cfg(test)]

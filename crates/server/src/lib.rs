@@ -20,7 +20,6 @@ mod download;
 mod forward;
 mod handle;
 mod idle;
-mod ids;
 mod intake;
 mod join;
 mod kept;

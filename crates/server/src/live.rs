@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::Reply;
 use crate::app::Hand;
-use crate::handle::{self, Asked};
+use crate::handle::Asked;
 use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
@@ -60,7 +60,7 @@ pub fn answer(hand: &Hand, asked: &Asked<'_>, key: ApiKey) -> Result<Reply, Prob
 /// Opens a socket for the bearer of an ephemeral token: one attempt, nothing of the pool's.
 pub fn constrained(hand: &Hand, asked: &Asked<'_>, shown: Shown) -> Result<Reply, Problem> {
     let Shown::Ephemeral(token) = shown else {
-        return answer(hand, asked, handle::key(shown)?);
+        return answer(hand, asked, problem::key(shown)?);
     };
     let (reply, upgrade, outgoing) = open(hand, asked)?;
     let hand = hand.clone();

@@ -1,10 +1,12 @@
 //! What is answered here, without Google.
 //!
-//! Rule: one table of our own paths. Pages for operators never carry CORS headers.
+//! Rule: which paths are ours says `potluck_edition::pages`; pages for operators never carry CORS
+//! headers.
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use potluck_edition::pages::{JSON, Page, SVG, TEXT};
 use potluck_edition::{badge, table};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
@@ -19,58 +21,6 @@ use crate::transport::drain::Phase;
 
 /// Marks an answer that no foreign page may read; taken out before it leaves.
 pub const PRIVATE: HeaderName = HeaderName::from_static("x-potluck-private");
-
-/// Our own paths.
-const PAGES: &[(&str, Page)] = &[
-    ("/keycount", Page::KeyCount),
-    ("/badge.svg", Page::Badge),
-    ("/pool", Page::Pool),
-    ("/pool/me", Page::Me),
-    ("/healthz", Page::Alive),
-    ("/readyz", Page::Ready),
-    ("/metrics", Page::Metrics),
-];
-
-/// Below this, operators only.
-const ADMIN: &str = "/pool/admin";
-
-/// One of our own paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
-    /// How many keys can serve.
-    KeyCount,
-    /// The same as a picture.
-    Badge,
-    /// The public summary.
-    Pool,
-    /// A contributor's own view.
-    Me,
-    /// Whether the process runs.
-    Alive,
-    /// Whether it should be sent traffic.
-    Ready,
-    /// Numbers for operators.
-    Metrics,
-    /// Anything below `/pool/admin`.
-    Admin,
-}
-
-/// The page at a path.
-pub fn find(path: &str) -> Option<Page> {
-    if is_admin(path) {
-        return Some(Page::Admin);
-    }
-    PAGES.iter().find(|(known, _)| *known == path).map(|(_, page)| *page)
-}
-
-/// Whether a page of another site must never read what is at this path.
-pub fn is_private(path: &str) -> bool {
-    is_admin(path) || path == "/metrics"
-}
-
-fn is_admin(path: &str) -> bool {
-    path.strip_prefix(ADMIN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
 
 /// Answers a page.
 pub async fn answer(
@@ -89,9 +39,9 @@ pub async fn answer(
     let app = &hand.app;
     Ok(match page {
         Page::KeyCount => json(&table::key_count(app.pool().key_count())),
-        Page::Badge => typed("image/svg+xml", badge::svg(app.pool().key_count())),
+        Page::Badge => typed(SVG, badge::svg(app.pool().key_count())),
         Page::Pool => json(&table::summary(&app.pool().summary(app.clock.now()))),
-        Page::Alive => typed("text/plain; charset=utf-8", "ok\n"),
+        Page::Alive => typed(TEXT, "ok\n"),
         Page::Ready => ready(app),
         Page::Metrics => {
             let allowed = caller.is_local() || is_operator(app, &request);
@@ -118,7 +68,7 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// JSON that is not to be kept by anybody on the way.
 pub fn json(value: &serde_json::Value) -> Reply {
-    typed("application/json; charset=UTF-8", format!("{value}\n"))
+    typed(JSON, format!("{value}\n"))
 }
 
 fn typed(kind: &'static str, body: impl Into<bytes::Bytes>) -> Reply {
@@ -140,7 +90,7 @@ fn ready(app: &App) -> Reply {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n"),
     };
-    let mut reply = typed("text/plain; charset=utf-8", said);
+    let mut reply = typed(TEXT, said);
     *reply.status_mut() = status;
     reply
 }
@@ -159,26 +109,4 @@ pub fn is_operator<B>(app: &App, request: &Request<B>) -> bool {
     // Compared by their MACs, so that the time it takes tells nothing about the token.
     let right = app.vault.sign("admin-token", app.admin_token.as_bytes());
     scheme.eq_ignore_ascii_case(b"bearer ") && app.vault.verify("admin-token", token, &right)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_paths_are_exact() {
-        for (path, page) in [
-            ("/keycount", Some(Page::KeyCount)),
-            ("/pool", Some(Page::Pool)),
-            ("/pool/me", Some(Page::Me)),
-            ("/pool/admin", Some(Page::Admin)),
-            ("/pool/admin/keys", Some(Page::Admin)),
-            ("/pool/administrator", None),
-            ("/pool/", None),
-            ("/keycount/x", None),
-            ("/", None),
-        ] {
-            assert_eq!(find(path), page, "{path}");
-        }
-    }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_core::{Changed, KeyId, LimitsPatch, Tombstone};
-use potluck_edition::{me, rows};
+use potluck_edition::{me, problem, rows};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, credential};
 use tokio::time::sleep;
 
 use crate::app::Hand;
 use crate::transport::{Answer, body};
-use crate::{Reply, clock, handle, local};
+use crate::{Reply, clock, local};
 
 /// How long a withdrawal waits for the calls that have the key in hand (design §2).
 const LAST_LEASE: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Answers what a contributor asks about the own key.
 pub async fn answer(hand: &Hand, request: Request<Incoming>) -> Result<Reply, Problem> {
     let shown = credential::shown(request.headers(), request.uri().query());
-    let key = handle::key(shown)?;
+    let key = problem::key(shown)?;
     let (id, tombstone) = (hand.app.key_id(&key), hand.app.tombstone(&key));
     match *request.method() {
         Method::GET | Method::HEAD => look(hand, id, tombstone),

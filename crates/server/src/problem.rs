@@ -3,7 +3,7 @@
 use http::header::{CONNECTION, HeaderValue};
 use http::{Response, StatusCode};
 use potluck_edition::problem;
-pub use potluck_edition::problem::{of_refusal, refused, sentence};
+pub use potluck_edition::problem::{key, no_route, of_refusal, refused, sentence};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
 

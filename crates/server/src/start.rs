@@ -3,7 +3,6 @@
 //! Order at the start: the data, the pool out of it, the way to Google, the socket, the workers. At
 //! a stop: drain, write what is unwritten, close the data.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use potluck_core::{Config, KeyId, Pool, Tombstone, Usage};
+use potluck_core::{Config, KeyId, Pool, Tombstone};
+use potluck_edition::ids::RequestIds;
+use potluck_edition::orders::Counts;
 use potluck_edition::rows;
 use potluck_store::{OpenError, SqliteStore, Store, StoreError};
 use potluck_vault::Vault;
@@ -20,7 +21,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::app::{App, Hand};
 use crate::clock::{self, Clock};
-use crate::ids::RequestIds;
 use crate::kept::Budget;
 use crate::lent::Lent;
 use crate::metrics::Metrics;
@@ -100,7 +100,7 @@ impl Server {
         let addr = door.listener.local_addr().map_err(StartError::System)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(StartError::System)?;
-        let (pool, stored, seed) =
+        let (pool, counts, seed) =
             runtime.block_on(hydrate(&*store, &vault, settings.limits.wait))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
@@ -122,7 +122,7 @@ impl Server {
         let hand = Hand { app, upstream };
         let thread = std::thread::Builder::new()
             .name("potluck".to_owned())
-            .spawn(move || run(&runtime, door, &workers, hand, stored))
+            .spawn(move || run(&runtime, door, &workers, hand, counts))
             .map_err(StartError::System)?;
         Ok(Server { addr, shutdown, keys, thread: Mutex::new(Some(thread)) })
     }
@@ -193,7 +193,7 @@ async fn hydrate(
     store: &dyn Store,
     vault: &Vault,
     max_wait: Duration,
-) -> Result<(Pool<Lent>, HashMap<KeyId, Usage>, u64), StartError> {
+) -> Result<(Pool<Lent>, Counts, u64), StartError> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(io::Error::other(error)))?;
     let seed = u64::from_le_bytes(seed);
@@ -201,7 +201,7 @@ async fn hydrate(
     let clock = Clock::start();
     let day_end = potluck_core::next_midnight(clock::wall());
     let snapshot = store.load(rows::day_ending(day_end)).await?;
-    let mut stored = HashMap::new();
+    let mut counts = Counts::default();
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
@@ -215,10 +215,10 @@ async fn hydrate(
             }
         };
         let record = found.record(row, day_end);
-        stored.insert(record.id, record.usage);
+        counts.stored(record.id, record.usage);
         pool.restore(record, Lent::of(&key), clock.now());
     }
-    Ok((pool, stored, seed))
+    Ok((pool, counts, seed))
 }
 
 /// Serves until it is told to stop, then leaves everything on the disk.
@@ -227,7 +227,7 @@ fn run(
     door: Door,
     workers: &Workers,
     hand: Hand,
-    stored: HashMap<KeyId, Usage>,
+    counts: Counts,
 ) -> Result<(), StopError> {
     runtime.block_on(async {
         let shutdown = hand.app.shutdown.clone();
@@ -240,7 +240,7 @@ fn run(
             move |request, peer| handle::handle(hand.clone(), request, peer)
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let beside = tokio::spawn(background::run(hand.clone(), stored, stopped));
+        let beside = tokio::spawn(background::run(hand.clone(), counts, stopped));
         let served = serve(door, workers, make, shutdown).await;
         // Fails only if the task has ended by itself, which is told below.
         let _ = stop.send(());

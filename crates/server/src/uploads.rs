@@ -12,8 +12,9 @@ use potluck_gemini::{ApiKey, headers, redact};
 
 use crate::app::{App, Hand};
 use crate::forward::{self, Answered, Unanswered};
-use crate::handle::{self, Asked};
+use crate::handle::Asked;
 use crate::outgoing::{Body, Credential, Outgoing};
+use crate::problem;
 use crate::sending::Sending;
 use crate::settings::PublicUrl;
 use crate::transport::{Answer, body};
@@ -52,7 +53,7 @@ pub async fn part(
 ) -> Result<Reply, Problem> {
     let Asked { head, .. } = asked;
     let Some(signed) = SignedPart::parse(head.uri.path(), head.uri.query()) else {
-        return own::answer(hand, asked, body, &handle::key(shown)?).await;
+        return own::answer(hand, asked, body, &problem::key(shown)?).await;
     };
     if !is_genuine(&hand.app, &signed) {
         return Err(Problem::new(Reason::BadSignature));
