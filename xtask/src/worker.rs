@@ -127,9 +127,12 @@ pub fn test(tally: &mut Tally) -> Result {
     for name in ["master-key", "other-master-key"] {
         make_master_key(&folder.path().join(name))?;
     }
+    seal_keys(folder.path())?;
     suite(node("contract.mjs")?.arg("--bundle").arg(contract), tally)?;
-    let mut requests = node("requests.mjs")?;
-    suite(requests.arg("--bundle").arg(deployed).arg("--folder").arg(folder.path()), tally)?;
+    for script in ["requests.mjs", "pool.mjs"] {
+        let mut requests = node(script)?;
+        suite(requests.arg("--bundle").arg(&deployed).arg("--folder").arg(folder.path()), tally)?;
+    }
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} checks failed", tally.failed)) }
 }
 
@@ -208,6 +211,14 @@ fn make_master_key(file: &Path) -> Result {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(file).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|e| format!("{}: {e}", file.display()))
+}
+
+/// Seals made-up keys with the folder's master key, for rows of a test's database.
+fn seal_keys(folder: &Path) -> Result {
+    let mut example = cargo();
+    example.args(["run", "--quiet", "-p", "potluck-vault", "--example", "sealed-keys", "--"]);
+    let rows = output(example.arg(folder.join("master-key")))?;
+    fs::write(folder.join("sealed-keys"), rows).map_err(|e| e.to_string())
 }
 
 /// Lets this process become that one, so that whoever ends it ends that.

@@ -1,7 +1,7 @@
 //! `/pool/me`: what a contributor sees and decides, as JSON.
 
 use potluck_core::{LimitsPatch, Me, Wall};
-use potluck_gemini::answer::Problem;
+use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, redact};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,6 +77,17 @@ struct Patch {
     lend_models: Option<Option<Vec<String>>>,
 }
 
+impl Patch {
+    fn limits(self) -> LimitsPatch {
+        LimitsPatch {
+            paused: self.paused,
+            borrow: self.borrow,
+            lend_per_day: self.lend_per_day,
+            lend_models: self.lend_models,
+        }
+    }
+}
+
 fn present<'de, D, T>(reader: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -95,15 +106,51 @@ pub fn patch(text: &[u8], key: &ApiKey) -> Result<LimitsPatch, Problem> {
     if named.any(|name| redact::redact_text(name, &[key]) != *name) {
         return Err(bad("a key stands in lend_models, where models are named"));
     }
-    Ok(LimitsPatch {
-        paused: patch.paused,
-        borrow: patch.borrow,
-        lend_per_day: patch.lend_per_day,
-        lend_models: patch.lend_models,
-    })
+    Ok(patch.limits())
+}
+
+/// A change that was read already, for the part of an edition that is not to know the key.
+pub fn pass_on(patch: &LimitsPatch) -> Value {
+    let mut changes = serde_json::Map::new();
+    changes.extend(patch.paused.map(|paused| ("paused".to_owned(), paused.into())));
+    changes.extend(patch.borrow.map(|borrow| ("borrow".to_owned(), borrow.into())));
+    let per_day = patch.lend_per_day;
+    changes.extend(per_day.map(|calls| ("lend_per_day".to_owned(), calls.into())));
+    let models = patch.lend_models.as_ref();
+    changes.extend(models.map(|names| ("lend_models".to_owned(), json!(names))));
+    changes.into()
+}
+
+/// Reads what [`pass_on`] wrote.
+pub fn passed_on(text: &[u8]) -> Result<LimitsPatch, Problem> {
+    // Whoever wrote it is a part of this program.
+    let read = serde_json::from_slice(text).map(Patch::limits);
+    read.map_err(|_| Problem::new(Reason::Internal))
 }
 
 /// A change that cannot be, and why.
 pub fn bad(why: &str) -> Problem {
     problem::refused(&problem::sentence(why))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_change_that_is_passed_on_stays_the_same() {
+        let key = ApiKey::parse("AIzaSyTestTestTestTestTestTestTestTest12").unwrap();
+        for text in [
+            "{}",
+            r#"{"paused": true}"#,
+            r#"{"borrow": false, "lend_per_day": null}"#,
+            r#"{"lend_per_day": 7, "lend_models": ["a", "b"]}"#,
+            r#"{"lend_models": null}"#,
+        ] {
+            let patch = patch(text.as_bytes(), &key).unwrap();
+            let again = passed_on(pass_on(&patch).to_string().as_bytes());
+            assert_eq!(again, Ok(patch), "{text}");
+        }
+    }
 }

@@ -23,4 +23,8 @@ export class Pool extends DurableObject {
   fetch(request) {
     return this.#rust().fetch(request);
   }
+
+  alarm() {
+    return this.#rust().alarm();
+  }
 }

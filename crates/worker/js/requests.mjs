@@ -2,33 +2,13 @@
 // and says what to do when it is not.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 
 import { check, conclude } from "./checks.mjs";
-import { Miniflare, migrate, world } from "./local.mjs";
+import { migrate } from "./local.mjs";
+import { KEYS, masterKey, seat, staged, values } from "./staged.mjs";
 
-const option = { type: "string" };
-const { values } = parseArgs({ options: { bundle: option, folder: option } });
-const key = async (name) => (await readFile(join(values.folder, name), "utf8")).trim();
-const MASTER_KEY = await key("master-key");
 const ROUTES = ["/healthz", "/keycount", "/v1beta/models", "/nowhere"];
-
-/** Runs `body` with a Worker set up whole, but for `changes`. */
-async function staged(changes, body) {
-  const worker = new Miniflare({
-    ...(await world(values.bundle, { DB: "potluck" })),
-    bindings: { POTLUCK_MASTER_KEY: MASTER_KEY },
-    ...changes,
-  });
-  const get = (path, init) => worker.dispatchFetch(`http://worker${path}`, init);
-  try {
-    await body({ get, database: await worker.getD1Database("DB").catch(() => undefined) });
-  } finally {
-    await worker.dispose();
-  }
-}
 
 /** Every route says that sentence, in Google's shape. */
 async function refused(get, sentence) {
@@ -42,21 +22,13 @@ async function refused(get, sentence) {
   }
 }
 
-const add = (database, n, state, paused) =>
-  database
-    .prepare("INSERT INTO keys (id, sealed, joined_at, state, reason, changed_at, paused) " +
-      "VALUES (?1, ?2, 1, ?3, ?4, 1, ?5)")
-    .bind(new Uint8Array(16).fill(n), new Uint8Array(60), state,
-      state === "disabled" ? "API_KEY_INVALID" : null, paused)
-    .run();
-
 await check("it answers and counts the keys that are in D1", () =>
   staged({}, async ({ get, database }) => {
     await migrate(database);
-    await add(database, 1, "active", 0);
-    await add(database, 2, "active", 0);
-    await add(database, 3, "active", 1);
-    await add(database, 4, "disabled", 0);
+    await seat(database, KEYS[0]);
+    await seat(database, KEYS[1]);
+    await seat(database, KEYS[2], { paused: 1 });
+    await seat(database, KEYS[3], { state: "disabled" });
     const healthz = await get("/healthz");
     assert.deepEqual([healthz.status, await healthz.text()], [200, "ok\n"]);
     const keycount = await get("/keycount");
@@ -114,12 +86,12 @@ await check("what lies in a folder is there again, for its own master key alone"
   const d1Persist = join(values.folder, "d1");
   await staged({ d1Persist }, async ({ get, database }) => {
     await migrate(database);
-    await add(database, 1, "active", 0);
+    await seat(database, KEYS[0]);
     assert.equal((await get("/healthz")).status, 200);
   });
   await staged({ d1Persist }, async ({ get }) =>
     assert.equal((await (await get("/keycount")).json()).keyCount, 1));
-  const bindings = { POTLUCK_MASTER_KEY: await key("other-master-key") };
+  const bindings = { POTLUCK_MASTER_KEY: await masterKey("other-master-key") };
   await staged({ d1Persist, bindings }, ({ get }) =>
     refused(get, /sealed with another master key/));
 });

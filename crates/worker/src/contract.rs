@@ -17,21 +17,21 @@ use worker::send::SendFuture;
 use worker::{Env, console_error};
 
 use crate::d1::D1Store;
-use crate::reply;
+use crate::reply::Reply;
 
 /// Answers what is asked below `/contract`.
 pub async fn answer(env: &Env, name: &str) -> worker::Result<Response> {
     if name.is_empty() {
         let names: Vec<_> = CASES.iter().map(|(name, _)| *name).collect();
-        return reply::json(&names.into());
+        return Reply::json(&names.into()).response();
     }
     let Some((name, case)) = CASES.iter().find(|(known, _)| *known == name) else {
-        return reply::text(404, "no such case");
+        return Reply::text("no such case").with_status(404).response();
     };
     let place = Bound::new(env, name)?;
     match AssertUnwindSafe(case(&place)).catch_unwind().await {
-        Ok(()) => reply::text(200, "ok"),
-        Err(panic) => reply::text(500, message(&*panic)),
+        Ok(()) => Reply::text("ok").response(),
+        Err(panic) => Reply::text(message(&*panic)).with_status(500).response(),
     }
 }
 

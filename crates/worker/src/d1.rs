@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use js_sys::Uint8Array;
+use potluck_edition::orders::Order;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Sweep, Swept, Tombstone, Usage,
 };
@@ -48,6 +49,11 @@ impl D1Store {
             failed: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
         })))
+    }
+
+    /// Carries out all orders in one batch: all of them or none.
+    pub fn carry_out(&self, orders: &[Order]) -> Answer<()> {
+        self.ask(statements::orders(orders), |_| Ok(()))
     }
 
     /// Runs one batch and reads its answers.

@@ -9,10 +9,16 @@
 //! by `cargo xtask worker test`.
 //!
 //! - [`statements`], [`rows`], [`fault`]: what goes to D1, what comes back, what its errors mean;
-//! - [`unfit`]: why this Worker cannot serve yet, a sentence each;
-//! - `d1`: the store over D1; `pool`: the object; `handle`: where requests come in;
+//! - [`unfit`]: why this Worker cannot serve yet, a sentence each; [`reply`]: our own answers;
+//! - [`clock`], [`lent`], [`caller`]: time, keys and contributors as the object's pool knows them;
+//! - `d1`: the store over D1; `handle`, `local`: where requests come in;
+//! - `pool`: the object; `awake`: what it knows and answers; `scribe`: what it writes down;
 //! - `contract`: the store's suite, run on request (feature `contract`, never deployed).
 
+#[cfg(target_arch = "wasm32")]
+mod awake;
+pub mod caller;
+pub mod clock;
 #[cfg(all(target_arch = "wasm32", feature = "contract"))]
 mod contract;
 #[cfg(target_arch = "wasm32")]
@@ -20,10 +26,14 @@ mod d1;
 pub mod fault;
 #[cfg(target_arch = "wasm32")]
 mod handle;
+pub mod lent;
+#[cfg(target_arch = "wasm32")]
+mod local;
 #[cfg(target_arch = "wasm32")]
 mod pool;
-#[cfg(target_arch = "wasm32")]
-mod reply;
+pub mod reply;
 pub mod rows;
+#[cfg(target_arch = "wasm32")]
+mod scribe;
 pub mod statements;
 pub mod unfit;

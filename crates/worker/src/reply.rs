@@ -1,52 +1,112 @@
 //! Answers of our own become responses in this one place.
 
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use potluck_edition::pages::{JSON, SVG, TEXT};
+use potluck_edition::problem;
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::Problem;
-use web_sys::{Headers, Response, ResponseInit};
-use worker::console_error;
 
-use crate::unfit::Unfit;
-
-/// JSON, as Google labels it.
-const JSON: &str = "application/json; charset=UTF-8";
-/// Words for people.
-const TEXT: &str = "text/plain; charset=utf-8";
-
-/// What is missing, for the caller and for the log.
-pub fn unfit(unfit: &Unfit) -> worker::Result<Response> {
-    console_error!("{unfit}");
-    problem(&unfit.problem(), Dialect::Native)
+/// An answer that is made here, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// What goes before the body.
+    pub headers: HeaderMap,
+    /// The body, if the status takes one.
+    pub body: Option<String>,
 }
 
-/// A problem, as the caller's dialect writes it.
-pub fn problem(problem: &Problem, dialect: Dialect) -> worker::Result<Response> {
-    let body = problem.body(dialect);
-    let response = whole(problem.code, JSON, &String::from_utf8_lossy(&body))?;
-    if let Some(seconds) = problem.retry_after_seconds() {
-        response.headers().set("retry-after", &seconds.to_string())?;
+impl Reply {
+    /// A problem, as the caller's dialect writes it.
+    pub fn problem(told: &Problem, dialect: Dialect) -> Reply {
+        let body = String::from_utf8_lossy(&told.body(dialect)).into_owned();
+        Reply { status: told.code, headers: problem::headers(told), body: Some(body) }
     }
-    if !problem.should_retry {
-        // Tells SDKs of OpenAI's making whether trying again makes sense.
-        response.headers().set("x-should-retry", "false")?;
+
+    /// A value as JSON.
+    pub fn json(value: &serde_json::Value) -> Reply {
+        Reply::page(JSON, format!("{value}\n"))
     }
-    Ok(response)
+
+    /// A line of text.
+    pub fn text(line: &str) -> Reply {
+        Reply::page(TEXT, format!("{line}\n"))
+    }
+
+    /// A picture.
+    pub fn svg(picture: String) -> Reply {
+        Reply::page(SVG, picture)
+    }
+
+    /// Done, and there is nothing to say.
+    pub fn empty() -> Reply {
+        Reply { status: 204, headers: HeaderMap::new(), body: None }
+    }
+
+    /// With another status.
+    pub fn with_status(self, status: u16) -> Reply {
+        Reply { status, ..self }
+    }
+
+    /// What is not to be kept by anybody on the way.
+    fn page(kind: &'static str, body: String) -> Reply {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Reply { status: 200, headers, body: Some(body) }
+    }
 }
 
-/// A value as JSON.
-pub fn json(value: &serde_json::Value) -> worker::Result<Response> {
-    whole(200, JSON, &value.to_string())
+#[cfg(target_arch = "wasm32")]
+mod platform {
+    use wasm_bindgen::JsCast as _;
+    use web_sys::{Response, ResponseInit};
+    use worker::{Headers, console_error};
+
+    use super::*;
+    use crate::unfit::Unfit;
+
+    impl Reply {
+        /// What is missing, for the caller and for the log.
+        pub fn unfit(unfit: &Unfit) -> Reply {
+            console_error!("{unfit}");
+            Reply::problem(&unfit.problem(), Dialect::Native)
+        }
+
+        /// As the platform takes it.
+        pub fn response(&self) -> worker::Result<Response> {
+            let init = ResponseInit::new();
+            init.set_status(self.status);
+            init.set_headers(&Headers::from(&self.headers).0);
+            Ok(Response::new_with_opt_str_and_init(self.body.as_deref(), &init)?)
+        }
+    }
+
+    /// The same answer, with headers that can be changed: those of an answer that came in cannot.
+    pub fn changeable(answer: &Response) -> worker::Result<Response> {
+        let init: &ResponseInit = answer.unchecked_ref();
+        Ok(Response::new_with_opt_readable_stream_and_init(answer.body().as_ref(), init)?)
+    }
 }
 
-/// A line of text.
-pub fn text(code: u16, line: &str) -> worker::Result<Response> {
-    whole(code, TEXT, &format!("{line}\n"))
-}
+#[cfg(target_arch = "wasm32")]
+pub use platform::changeable;
 
-fn whole(code: u16, kind: &str, body: &str) -> worker::Result<Response> {
-    let headers = Headers::new()?;
-    headers.set("content-type", kind)?;
-    let init = ResponseInit::new();
-    init.set_status(code);
-    init.set_headers(&headers);
-    Ok(Response::new_with_opt_str_and_init(Some(body), &init)?)
+#[cfg(test)]
+mod tests {
+    use potluck_gemini::answer::Reason;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_kept_by_nobody_and_a_problem_says_whether_to_retry() {
+        let page = Reply::json(&serde_json::json!({ "a": 1 }));
+        assert_eq!((page.status, page.body.as_deref()), (200, Some("{\"a\":1}\n")));
+        assert_eq!(page.headers[CACHE_CONTROL], "no-store");
+        let problem = Reply::problem(&Problem::new(Reason::UnknownKey), Dialect::Native);
+        assert_eq!(problem.status, 404);
+        assert_eq!(problem.headers["x-should-retry"], "false");
+    }
 }

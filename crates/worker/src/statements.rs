@@ -3,6 +3,7 @@
 //! Rule: the texts are those of `potluck-store`; here is only what each parameter is. D1 takes
 //! JavaScript's values: every number is a float, exact up to 2^53, and there are no booleans.
 
+use potluck_edition::orders::Order;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Limits, RowId, Sweep, Tombstone, Usage, UsageTotal,
 };
@@ -28,6 +29,24 @@ pub struct Statement {
     pub sql: &'static str,
     /// ?1, ?2, …
     pub values: Vec<Value>,
+}
+
+/// All that is ordered, in its order.
+pub fn orders(orders: &[Order]) -> Result<Vec<Statement>, StoreError> {
+    let each: Result<Vec<_>, _> = orders.iter().map(order).collect();
+    Ok(each?.concat())
+}
+
+fn order(order: &Order) -> Result<Vec<Statement>, StoreError> {
+    Ok(match order {
+        Order::State(id, state, at) => set_state(*id, state, *at),
+        Order::Cooldowns(id, cooldowns) => set_cooldowns(*id, cooldowns),
+        Order::Limits(id, limits) => return set_limits(*id, limits),
+        Order::Usage(usage) => add_usage(std::slice::from_ref(usage)),
+        Order::Withdraw(id, tombstone) => withdraw(*id, *tombstone),
+        Order::Lift(tombstone) => lift(*tombstone),
+        Order::Erase(id) => erase(*id),
+    })
 }
 
 /// Adds a key, then looks for its tombstone: [`crate::rows::inserted`] reads both answers.
@@ -251,6 +270,14 @@ mod tests {
         assert_eq!(Value::from(i64::MAX), largest);
         assert_eq!(Value::from(i64::MIN), Value::Number(-9_007_199_254_740_991.0));
         assert_eq!(bounded(u64::MAX), largest);
+    }
+
+    #[test]
+    fn what_is_ordered_together_goes_together_and_in_order() {
+        let tombstone = Tombstone { id: [8; 16], at: 1 };
+        let batch = orders(&[Order::Withdraw(ID, tombstone), Order::Lift([8; 16])]).unwrap();
+        let texts: Vec<_> = batch.iter().map(|statement| statement.sql).collect();
+        assert_eq!(texts, [sql::BURY, sql::ERASE_KEY, sql::LIFT]);
     }
 
     #[test]

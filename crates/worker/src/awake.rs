@@ -1,0 +1,239 @@
+//! What the object knows once it has read D1: the pool, and whom it answers what.
+//!
+//! Rule: answers come out of the memory. D1 is written to after a change alone, and a contributor's
+//! change is answered once it is there. What time brings (a key that wakes, counts to be stored, a
+//! dead key to be erased) an alarm does, set for the moment that the pool names.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::lock::Mutex;
+use potluck_core::{
+    Changed, Config, Event, KeyId, LimitsPatch, Now, Pool, Tombstone, next_midnight,
+};
+use potluck_edition::orders::Counts;
+use potluck_edition::pages::Page;
+use potluck_edition::{badge, me, rows, table};
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_store::{KeyRow, Snapshot, Store as _, StoreError};
+use potluck_vault::Vault;
+use worker::durable::ScheduledTime;
+use worker::{Date, Env, Method, Storage, console_error};
+
+use crate::caller::Caller;
+use crate::clock::Clock;
+use crate::d1::D1Store;
+use crate::lent::Lent;
+use crate::reply::Reply;
+use crate::scribe::Scribe;
+use crate::unfit::{self, Unfit};
+
+/// Keys that the pool holds: at some 300 bytes each a third of an isolate's 128 MB, as twice as
+/// much again is needed while they are read.
+const MAX_KEYS: u32 = 1 << 17;
+/// When D1 is asked again that did not take a change.
+const AGAIN: Duration = Duration::from_secs(5);
+/// The farthest that an alarm is set ahead; what is to be done later is looked for again by then.
+const FARTHEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The pool in memory, and D1 behind it.
+pub struct Awake {
+    pool: RefCell<Pool<Lent>>,
+    clock: Clock,
+    store: D1Store,
+    /// Locked while something is written, so that one writes after the other.
+    scribe: Mutex<Scribe>,
+    storage: Storage,
+    /// When the alarm will come, in milliseconds since 1970.
+    alarm: Cell<Option<u64>>,
+    /// Keys that lie in D1 and could not be taken into the pool; they can be withdrawn all the same.
+    left_out: RefCell<HashSet<KeyId>>,
+}
+
+impl Awake {
+    /// Reads D1.
+    pub async fn from(env: &Env, vault: &Vault, storage: Storage) -> Result<Awake, Unfit> {
+        let database = env.d1(unfit::DATABASE).map_err(|_| Unfit::NoDatabase)?;
+        let store = D1Store::open(database, vault).await?;
+        let clock = Clock::default();
+        let now = clock.at(Date::now().as_millis());
+        let unreadable = |error: StoreError| Unfit::Unreadable(error.to_string());
+        let since = rows::day_ending(next_midnight(now.wall));
+        let snapshot = store.load(since).await.map_err(unreadable)?;
+        let config = Config { max_keys: MAX_KEYS, ..Config::default() };
+        let mut pool = Pool::new(config, seed()?);
+        let (counts, left_out) = hydrate(&mut pool, &snapshot, vault, now);
+        let awake = Awake {
+            pool: RefCell::new(pool),
+            clock,
+            store,
+            scribe: Mutex::new(Scribe::new(counts)),
+            alarm: Cell::new(planned(&storage).await),
+            storage,
+            left_out: RefCell::new(left_out),
+        };
+        awake.set_alarm(None).await;
+        Ok(awake)
+    }
+
+    /// False once D1 is not what it was when it was read.
+    pub fn is_fit(&self) -> bool {
+        self.store.healthy()
+    }
+
+    /// Answers one of our pages that is not about a contributor.
+    pub fn answer(&self, page: Page) -> Result<Reply, Problem> {
+        let pool = self.pool.borrow();
+        Ok(match page {
+            Page::KeyCount => Reply::json(&table::key_count(pool.key_count())),
+            Page::Badge => Reply::svg(badge::svg(pool.key_count())),
+            Page::Pool => Reply::json(&table::summary(&pool.summary(self.now()))),
+            Page::Ready => Reply::text("ready"),
+            Page::Me | Page::Alive | Page::Metrics | Page::Admin => {
+                return Err(Problem::new(Reason::NoRoute));
+            }
+        })
+    }
+
+    /// Answers a contributor; `patch` is the body.
+    pub async fn contributor(
+        &self,
+        method: &Method,
+        caller: Caller,
+        patch: &[u8],
+    ) -> Result<Reply, Problem> {
+        match method {
+            Method::Patch => self.change(caller, &me::passed_on(patch)?).await,
+            Method::Delete => self.withdraw(caller).await,
+            _ => self.look(caller),
+        }
+    }
+
+    fn look(&self, caller: Caller) -> Result<Reply, Problem> {
+        let pool = self.pool.borrow();
+        match pool.me(caller.id, self.now()) {
+            Some(seen) => Ok(Reply::json(&me::view(&seen))),
+            None if pool.is_withdrawn(caller.tombstone) => Ok(Reply::json(&me::withdrawn())),
+            None => Err(Problem::new(Reason::UnknownKey)),
+        }
+    }
+
+    async fn change(&self, caller: Caller, patch: &LimitsPatch) -> Result<Reply, Problem> {
+        let Caller { id, tombstone } = caller;
+        let changed = self.pool.borrow_mut().change(id, Some(tombstone), patch, self.now());
+        match changed {
+            Changed::Limits(_) => {
+                self.write(&mut *self.scribe.lock().await).await?;
+                self.look(caller)
+            }
+            Changed::MayRejoin => {
+                self.write(&mut *self.scribe.lock().await).await?;
+                Ok(Reply::json(&me::may_rejoin()))
+            }
+            Changed::StaysWithdrawn => Ok(Reply::json(&me::withdrawn())),
+            Changed::Unknown => Err(Problem::new(Reason::UnknownKey)),
+            Changed::Refused(why) => Err(me::bad(&why.to_string())),
+        }
+    }
+
+    /// Takes the key out at once; answers when D1 has forgotten it. No call holds one yet.
+    async fn withdraw(&self, Caller { id, tombstone }: Caller) -> Result<Reply, Problem> {
+        let known = self.pool.borrow_mut().withdraw(id, tombstone, self.now()).is_some();
+        let left_out = !known && self.left_out.borrow_mut().remove(&id);
+        let mut scribe = self.scribe.lock().await;
+        if left_out {
+            self.pool.borrow_mut().restore_tombstone(tombstone);
+            scribe.add(Event::Withdrawn { id, tombstone });
+        }
+        // D1 may not have taken it when it was asked first.
+        if !known && !scribe.owes_erasure(id) {
+            return Err(Problem::new(Reason::UnknownKey));
+        }
+        self.write(&mut scribe).await.map(|()| Reply::empty())
+    }
+
+    /// Does what time has brought.
+    pub async fn wake(&self) -> Result<(), Problem> {
+        self.alarm.set(None);
+        self.pool.borrow_mut().handle_timeout(self.now());
+        self.write(&mut *self.scribe.lock().await).await
+    }
+
+    async fn write(&self, scribe: &mut Scribe) -> Result<(), Problem> {
+        let written = scribe.write(&self.pool, &self.store, self.now()).await;
+        let again = written.is_err().then(|| self.now().mono + AGAIN);
+        self.set_alarm(again.map(|at| at.0)).await;
+        written.map_err(|error| {
+            console_error!("the store failed: {error}");
+            Problem::new(Reason::Store)
+        })
+    }
+
+    /// Sets the alarm for what the pool waits for, and for `again`; not if one comes before.
+    async fn set_alarm(&self, again: Option<u64>) {
+        let timeout = self.pool.borrow().poll_timeout().map(|(at, _)| at.0);
+        let Some(at) = timeout.into_iter().chain(again).min() else { return };
+        let at = at.min((self.now().mono + FARTHEST).0);
+        if self.alarm.get().is_some_and(|before| before <= at) {
+            return;
+        }
+        self.alarm.set(Some(at));
+        let date = js_sys::Date::new(&(at as f64).into());
+        if let Err(error) = self.storage.set_alarm(ScheduledTime::new(date)).await {
+            self.alarm.set(None);
+            console_error!("the alarm cannot be set, the next change sets it: {error}");
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.clock.at(Date::now().as_millis())
+    }
+}
+
+/// Fills the pool as it was; gives the counts that are in D1, and the keys that were left out.
+fn hydrate(
+    pool: &mut Pool<Lent>,
+    snapshot: &Snapshot,
+    vault: &Vault,
+    now: Now,
+) -> (Counts, HashSet<KeyId>) {
+    let (mut counts, mut left_out) = (Counts::default(), HashSet::new());
+    for stone in &snapshot.tombstones {
+        pool.restore_tombstone(Tombstone(stone.id));
+    }
+    let found = rows::Found::of(snapshot);
+    let day_end = next_midnight(now.wall);
+    for row in &snapshot.keys {
+        let record = found.record(row, day_end);
+        counts.stored(record.id, record.usage);
+        let opened = open(row, vault);
+        if !opened.is_some_and(|key| pool.restore(record, key, now)) {
+            left_out.insert(KeyId(row.id));
+        }
+    }
+    if !left_out.is_empty() {
+        console_error!("{} of the stored keys are left out of the pool", left_out.len());
+    }
+    (counts, left_out)
+}
+
+fn open(row: &KeyRow, vault: &Vault) -> Option<Lent> {
+    match vault.open(&row.id, &row.sealed) {
+        Ok(key) => Some(Lent::of(key)),
+        Err(error) => {
+            console_error!("the stored key {} cannot be opened: {error}", KeyId(row.id));
+            None
+        }
+    }
+}
+
+/// The alarm that was set before this object slept.
+async fn planned(storage: &Storage) -> Option<u64> {
+    let at = storage.get_alarm().await.ok().flatten()?;
+    u64::try_from(at).ok()
+}
+
+fn seed() -> Result<u64, Unfit> {
+    getrandom::u64().map_err(|error| Unfit::Unreadable(error.to_string()))
+}
