@@ -93,13 +93,15 @@ impl<B: Outgoing> Outbox<B> {
 
     /// Takes a request up. Framing, host and connection are written here, whatever its headers say.
     pub(super) fn put(&mut self, asking: &Asking<'_>, body: B, host: &HeaderValue) {
-        let bare = body.size_hint().exact().is_none() && !may_be_chunked(asking.method);
-        let length = if bare { Some(0) } else { body.size_hint().exact() };
+        let hint = body.size_hint().exact();
+        // What has ended already brings nothing, and must promise nothing: no end would follow.
+        let bare = body.is_end_stream() || hint.is_none() && !may_be_chunked(asking.method);
+        let length = if bare { Some(0) } else { hint };
         self.framing = length.map_or(Framing::Chunked, Framing::Length);
         self.lead.clear();
         self.led = 0;
         write_head(&mut self.lead, asking, host, length);
-        self.body = Some(body).filter(|body| !bare && !body.is_end_stream());
+        self.body = (!bare).then_some(body);
         self.flushed = false;
     }
 
@@ -293,6 +295,45 @@ mod tests {
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Has ended, whatever it tells of its length.
+    struct Ended(Option<u64>);
+
+    impl http_body::Body for Ended {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            Poll::Ready(None)
+        }
+
+        fn is_end_stream(&self) -> bool {
+            true
+        }
+
+        fn size_hint(&self) -> http_body::SizeHint {
+            self.0.map_or_else(http_body::SizeHint::default, http_body::SizeHint::with_exact)
+        }
+    }
+
+    #[test]
+    fn a_body_that_has_ended_promises_nothing() {
+        for told in [None, Some(0), Some(5)] {
+            let (method, target) = (Method::POST, PathAndQuery::from_static("/"));
+            let asking = Asking { method: &method, target: &target, fields: &HeaderMap::new() };
+            let (mut outbox, mut socket) = (Outbox::new(), Holding::default());
+            outbox.put(&asking, Ended(told), &HeaderValue::from_static("h"));
+
+            let sent = outbox.poll_send(&mut socket, &mut Context::from_waker(Waker::noop()));
+
+            assert!(sent.is_ready() && outbox.is_done());
+            let expected = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n";
+            assert_eq!(socket.taken, expected, "{told:?}");
         }
     }
 

@@ -88,13 +88,18 @@ async fn a_request_that_cannot_be_made_again_is_not_repeated_once_it_may_have_be
     assert_eq!(server.accepted(), 1);
 }
 
-#[tokio::test]
-async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
-    let server = RawServer::start(|_, mut stream| async move {
+/// Answers once on each connection and closes it.
+async fn fleeting() -> RawServer {
+    RawServer::start(|_, mut stream| async move {
         read_head(&mut stream).await.unwrap();
         stream.write_all(OK.as_bytes()).await.unwrap();
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
+    let server = fleeting().await;
     let upstream = server.upstream();
     soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
     soon(async {
@@ -113,11 +118,7 @@ async fn a_connection_closed_while_it_waited_is_noticed_before_it_is_used() {
 
 #[tokio::test]
 async fn a_connection_closed_in_a_quiet_time_is_let_go_without_a_request() {
-    let server = RawServer::start(|_, mut stream| async move {
-        read_head(&mut stream).await.unwrap();
-        stream.write_all(OK.as_bytes()).await.unwrap();
-    })
-    .await;
+    let server = fleeting().await;
     let upstream = server.upstream();
     soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
     assert_eq!(upstream.waiting(), 1);
