@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     id::{KeyId, Slot, Tombstone},
     time::Mono,
@@ -61,8 +63,19 @@ impl Call<'_> {
     }
 }
 
+/// What of a call says nothing about whose key may serve it, but for the conversation's own; see
+/// the fields of [`Call`] of the same names.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    pub conversation: Option<u64>,
+    pub signature: Option<u64>,
+    pub has_model_turn: bool,
+    pub prompt_tokens: u32,
+}
+
 /// Whose key may serve a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Way {
     /// Anybody's.
     Pool,
@@ -127,7 +140,7 @@ pub enum Outcome<'a> {
 }
 
 /// What to do with an attempt's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum After {
     /// The answer goes to the caller.
     Commit {
@@ -146,7 +159,7 @@ pub enum After {
 }
 
 /// Why the pool answers in Google's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// No key was shown.
     NoKey,
@@ -221,7 +234,7 @@ impl Refusal {
 }
 
 /// How an exchange ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Tokens used, by Google's account or an estimate.
     pub tokens: u64,
@@ -235,7 +248,7 @@ impl End {
 }
 
 /// Whether an answer came whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// Whole, as far as can be told.
     Whole,
@@ -284,6 +297,16 @@ impl Exchange {
     /// Attempts made.
     pub fn attempts(&self) -> u8 {
         self.tries
+    }
+
+    /// The key that the caller showed.
+    pub fn bearer(&self) -> Option<KeyId> {
+        self.bearer
+    }
+
+    /// The same key's tombstone.
+    pub fn tombstone(&self) -> Option<Tombstone> {
+        self.tombstone
     }
 
     /// Whether the bearer's key is in the pool.

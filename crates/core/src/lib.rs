@@ -32,7 +32,8 @@ pub mod verdict;
 mod wire;
 
 pub use call::{
-    After, Attempt, Call, End, Ending, Exchange, Outcome, Refusal, SourceBlock, Step, Way, Whose,
+    After, Attempt, Call, End, Ending, Exchange, Outcome, Refusal, SourceBlock, Step, Talk, Way,
+    Whose,
 };
 pub use config::Config;
 pub use event::{Alarm, Event};

@@ -4,6 +4,8 @@
 //! of what the pool tells.
 //!
 //! - [`problem`]: what the pool's refusals say to a caller;
+//! - [`calls`]: a caller's request in the pool's terms; [`patience`]: how long it may take;
+//! - [`redirect`]: where downloads lead; [`uploads`]: how their URLs are signed;
 //! - [`marks`]: what is written on every proxied answer, and how its body is read;
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
@@ -12,11 +14,15 @@
 
 pub mod alarm;
 pub mod badge;
+pub mod calls;
 pub mod ids;
 pub mod marks;
 pub mod me;
 pub mod orders;
 pub mod pages;
+pub mod patience;
 pub mod problem;
+pub mod redirect;
 pub mod rows;
 pub mod table;
+pub mod uploads;

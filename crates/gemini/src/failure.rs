@@ -11,6 +11,7 @@ mod time;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use quota::Quota;
@@ -22,7 +23,8 @@ pub const BODY_MAX: usize = 64 * 1024;
 const DOMAIN: &str = "googleapis.com";
 
 /// What an error answer says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Failure {
     /// The status of the answer; of the error itself where the answer had already begun.
     pub status: u16,

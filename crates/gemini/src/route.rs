@@ -13,6 +13,7 @@ mod table;
 use std::borrow::Cow;
 
 use http::Method;
+use serde::{Deserialize, Serialize};
 
 pub use path::Unsafe;
 
@@ -73,7 +74,7 @@ pub enum Dialect {
 }
 
 /// Which quota of Google's a call counts against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Family {
     /// Text and multimodal generation.
     Generate,

@@ -22,16 +22,21 @@ export async function settings() {
 
 /** What miniflare needs to know to run the bundle with these databases, a name and an id each. */
 export async function world(bundle, databases) {
-  const { compatibility_date: compatibilityDate } = await settings();
+  const { compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } =
+    await settings();
   return {
     host: "127.0.0.1",
     port: 0,
     cf: false,
     telemetry: { enabled: false },
     compatibilityDate,
+    compatibilityFlags,
     modulesRoot: bundle,
     modules: await modules(bundle),
-    durableObjects: { POOL: { className: "Pool", useSQLite: true } },
+    durableObjects: {
+      POOL: { className: "Pool", useSQLite: true },
+      RELAY: { className: "Relay", useSQLite: true },
+    },
     d1Databases: databases,
   };
 }

@@ -16,15 +16,20 @@ use potluck_edition::orders::Counts;
 use potluck_edition::pages::Page;
 use potluck_edition::{badge, me, rows, table};
 use potluck_gemini::answer::{Problem, Reason};
-use potluck_store::{KeyRow, Snapshot, Store as _, StoreError};
-use potluck_vault::Vault;
+use potluck_store::{Inserted, KeyRow, KeyState, Limits, Snapshot, Store as _, StoreError};
+use potluck_vault::{Sealed, Vault};
 use worker::durable::ScheduledTime;
-use worker::{Date, Env, Method, Storage, console_error};
+use worker::{Date, Delay, Env, Method, Storage, console_error};
 
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::d1::D1Store;
+use crate::exchanges::Exchanges;
+use crate::hand::settings;
 use crate::lent::Lent;
+use crate::line::{Asked, Heard, Said, Token, Told};
+use crate::pool::master_key;
+use crate::probe;
 use crate::reply::Reply;
 use crate::scribe::Scribe;
 use crate::unfit::{self, Unfit};
@@ -34,6 +39,10 @@ use crate::unfit::{self, Unfit};
 const MAX_KEYS: u32 = 1 << 17;
 /// When D1 is asked again that did not take a change.
 const AGAIN: Duration = Duration::from_secs(5);
+/// What calls leave to be written is written together, so long after the first.
+const SOON: Duration = Duration::from_secs(1);
+/// How often a withdrawal looks whether the last lease is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The farthest that an alarm is set ahead; what is to be done later is looked for again by then.
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -45,6 +54,9 @@ pub struct Awake {
     /// Locked while something is written, so that one writes after the other.
     scribe: Mutex<Scribe>,
     storage: Storage,
+    vault: Vault,
+    google: String,
+    exchanges: RefCell<Exchanges>,
     /// When the alarm will come, in milliseconds since 1970.
     alarm: Cell<Option<u64>>,
     /// Keys that lie in D1 and could not be taken into the pool; they can be withdrawn all the same.
@@ -53,9 +65,10 @@ pub struct Awake {
 
 impl Awake {
     /// Reads D1.
-    pub async fn from(env: &Env, vault: &Vault, storage: Storage) -> Result<Awake, Unfit> {
+    pub async fn from(env: &Env, shard: u8, storage: Storage) -> Result<Awake, Unfit> {
         let database = env.d1(unfit::DATABASE).map_err(|_| Unfit::NoDatabase)?;
-        let store = D1Store::open(database, vault).await?;
+        let (vault, settings) = (Vault::new(&master_key(env)?), settings(env)?);
+        let store = D1Store::open(database, &vault).await?;
         let clock = Clock::default();
         let now = clock.at(Date::now().as_millis());
         let unreadable = |error: StoreError| Unfit::Unreadable(error.to_string());
@@ -63,12 +76,17 @@ impl Awake {
         let snapshot = store.load(since).await.map_err(unreadable)?;
         let config = Config { max_keys: MAX_KEYS, ..Config::default() };
         let mut pool = Pool::new(config, seed()?);
-        let (counts, left_out) = hydrate(&mut pool, &snapshot, vault, now);
+        let held = |id: &[u8; 16]| settings.shard(id) == shard;
+        let (counts, left_out) = hydrate(&mut pool, &snapshot, held, now);
+        let exchanges = RefCell::new(Exchanges::new(epoch()?));
         let awake = Awake {
             pool: RefCell::new(pool),
             clock,
             store,
             scribe: Mutex::new(Scribe::new(counts)),
+            vault,
+            google: settings.google,
+            exchanges,
             alarm: Cell::new(planned(&storage).await),
             storage,
             left_out: RefCell::new(left_out),
@@ -80,6 +98,67 @@ impl Awake {
     /// False once D1 is not what it was when it was read.
     pub fn is_fit(&self) -> bool {
         self.store.healthy()
+    }
+
+    /// Hears what an isolate tells, and answers what it asks.
+    pub async fn hear(&self, said: Said) -> Heard {
+        let Said { told, asked } = said;
+        let (asked, admission) = match asked {
+            Some(Asked::Admit { exchange, sealed }) => (None, Some((exchange, sealed))),
+            asked => (asked, None),
+        };
+        let unreadable = told.iter().filter_map(|told| match told {
+            Told::Unreadable(id) => Some(KeyId(*id)),
+            _ => None,
+        });
+        unreadable.for_each(|id| self.leave_out(id));
+        let said = Said { told, asked };
+        let heard = {
+            let mut pool = self.pool.borrow_mut();
+            self.exchanges.borrow_mut().hear(&mut pool, said, self.now())
+        };
+        let heard = match admission {
+            Some((exchange, sealed)) => self.admit(exchange, Sealed::from_bytes(sealed)).await,
+            None => heard,
+        };
+        let soon = self.pool.borrow().has_events().then(|| (self.now().mono + SOON).0);
+        self.set_alarm(soon).await;
+        heard
+    }
+
+    /// Stores a key that has proved good, and takes it into the pool.
+    async fn admit(&self, exchange: Token, sealed: Sealed) -> Heard {
+        let Some((id, tombstone)) = self.exchanges.borrow().bearer(exchange) else {
+            return Heard::default();
+        };
+        let at = self.now().wall.0;
+        let row = KeyRow {
+            id: id.0,
+            sealed: sealed.clone(),
+            joined_at: at,
+            state: KeyState::Active,
+            changed_at: at,
+            limits: Limits::default(),
+        };
+        match self.store.insert(row, tombstone.0).await {
+            Ok(Inserted::Stored | Inserted::Already) => {
+                let mut pool = self.pool.borrow_mut();
+                let mut exchanges = self.exchanges.borrow_mut();
+                exchanges.admitted(&mut pool, exchange, Lent::of(sealed), self.now())
+            }
+            Ok(_) => Heard { exchange: Some(exchange), ..Heard::default() },
+            Err(error) => {
+                console_error!("a contributed key could not be stored: {error}");
+                Heard { exchange: Some(exchange), ..Heard::default() }
+            }
+        }
+    }
+
+    fn leave_out(&self, id: KeyId) {
+        if self.pool.borrow().knows(id) {
+            console_error!("the stored key {id} cannot be opened, and is left out of the pool");
+            self.left_out.borrow_mut().insert(id);
+        }
     }
 
     /// Answers one of our pages that is not about a contributor.
@@ -137,7 +216,8 @@ impl Awake {
         }
     }
 
-    /// Takes the key out at once; answers when D1 has forgotten it. No call holds one yet.
+    /// Takes the key out at once; answers when D1 has forgotten it, and no isolate may begin a call
+    /// with it any more.
     async fn withdraw(&self, Caller { id, tombstone }: Caller) -> Result<Reply, Problem> {
         let known = self.pool.borrow_mut().withdraw(id, tombstone, self.now()).is_some();
         let left_out = !known && self.left_out.borrow_mut().remove(&id);
@@ -150,14 +230,39 @@ impl Awake {
         if !known && !scribe.owes_erasure(id) {
             return Err(Problem::new(Reason::UnknownKey));
         }
-        self.write(&mut scribe).await.map(|()| Reply::empty())
+        self.write(&mut scribe).await?;
+        drop(scribe);
+        while self.exchanges.borrow().leased_until(id, self.now()).is_some() {
+            Delay::from(LOOK_AGAIN).await;
+        }
+        Ok(Reply::empty())
     }
 
     /// Does what time has brought.
     pub async fn wake(&self) -> Result<(), Problem> {
         self.alarm.set(None);
-        self.pool.borrow_mut().handle_timeout(self.now());
+        {
+            let mut pool = self.pool.borrow_mut();
+            pool.handle_timeout(self.now());
+            self.exchanges.borrow_mut().sweep(&mut pool, self.now());
+        }
         self.write(&mut *self.scribe.lock().await).await
+    }
+
+    /// Asks Google about the keys that the pool has its doubts about, one after the other.
+    pub async fn probe(&self) {
+        let probes = self.scribe.lock().await.take_probes();
+        for (slot, id, lent) in probes {
+            let Ok(key) = self.vault.open(&id.0, lent.sealed()) else {
+                self.leave_out(id);
+                self.pool.borrow_mut().leave_out(id);
+                continue;
+            };
+            let outcome = probe::ask(&self.google, &key).await;
+            self.pool.borrow_mut().probed(slot, outcome.outcome(), self.now());
+        }
+        let soon = self.pool.borrow().has_events().then(|| (self.now().mono + SOON).0);
+        self.set_alarm(soon).await;
     }
 
     async fn write(&self, scribe: &mut Scribe) -> Result<(), Problem> {
@@ -191,11 +296,12 @@ impl Awake {
     }
 }
 
-/// Fills the pool as it was; gives the counts that are in D1, and the keys that were left out.
+/// Fills the pool as it was, with the keys that are held here; gives the counts that are in D1, and
+/// the keys that were left out.
 fn hydrate(
     pool: &mut Pool<Lent>,
     snapshot: &Snapshot,
-    vault: &Vault,
+    held: impl Fn(&[u8; 16]) -> bool,
     now: Now,
 ) -> (Counts, HashSet<KeyId>) {
     let (mut counts, mut left_out) = (Counts::default(), HashSet::new());
@@ -204,11 +310,10 @@ fn hydrate(
     }
     let found = rows::Found::of(snapshot);
     let day_end = next_midnight(now.wall);
-    for row in &snapshot.keys {
+    for row in snapshot.keys.iter().filter(|row| held(&row.id)) {
         let record = found.record(row, day_end);
         counts.stored(record.id, record.usage);
-        let opened = open(row, vault);
-        if !opened.is_some_and(|key| pool.restore(record, key, now)) {
+        if !pool.restore(record, Lent::of(row.sealed.clone()), now) {
             left_out.insert(KeyId(row.id));
         }
     }
@@ -216,16 +321,6 @@ fn hydrate(
         console_error!("{} of the stored keys are left out of the pool", left_out.len());
     }
     (counts, left_out)
-}
-
-fn open(row: &KeyRow, vault: &Vault) -> Option<Lent> {
-    match vault.open(&row.id, &row.sealed) {
-        Ok(key) => Some(Lent::of(key)),
-        Err(error) => {
-            console_error!("the stored key {} cannot be opened: {error}", KeyId(row.id));
-            None
-        }
-    }
 }
 
 /// The alarm that was set before this object slept.
@@ -236,4 +331,9 @@ async fn planned(storage: &Storage) -> Option<u64> {
 
 fn seed() -> Result<u64, Unfit> {
     getrandom::u64().map_err(|error| Unfit::Unreadable(error.to_string()))
+}
+
+/// Tells the tokens of this object from those of the one before it.
+fn epoch() -> Result<u32, Unfit> {
+    getrandom::u32().map_err(|error| Unfit::Unreadable(error.to_string()))
 }

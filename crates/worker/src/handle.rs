@@ -1,25 +1,30 @@
 //! Where requests come in, in whichever isolate is near the caller.
 //!
-//! Rule: an isolate serves nothing before the object has told it once that all is set up; from then
-//! on it does not ask again, as bindings do not change while it lives.
+//! Rule: an isolate serves nothing before the objects have told it once that all is set up; from
+//! then on it does not ask again, as bindings do not change while it lives.
 
 use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
 use http::HeaderMap;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, ORIGIN};
 use potluck_edition::ids::RequestIds;
-use potluck_edition::{pages, problem};
+use potluck_edition::pages;
+use potluck_edition::problem::key;
+use potluck_gemini::Class;
 use potluck_gemini::answer::Problem;
-use potluck_gemini::{credential, route};
-use web_sys::{Request, Response, Url};
-use worker::{Context, Env, RequestInit, event};
+use potluck_gemini::credential::Shown;
+use web_sys::{Request, Response};
+use worker::{Context, Env, event};
 
+use crate::asked::{self, Asked, Head};
+use crate::hand::{self, Hand};
 use crate::reply::Reply;
 use crate::unfit::{self, Unfit};
-use crate::{local, pool};
+use crate::{local, own, platform, pooled, uploads};
 
 thread_local! {
-    /// The object has told this isolate that all is set up.
+    /// The objects have told this isolate that all is set up.
     static READY: Cell<bool> = const { Cell::new(false) };
     /// Names for requests; the randomness they begin with is there once a request is.
     static IDS: OnceCell<RequestIds> = const { OnceCell::new() };
@@ -27,68 +32,82 @@ thread_local! {
 
 /// Takes and gives the platform's own types: through any other every chunk would be copied.
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    let url = Url::new(&request.url())?;
-    let path = url.pathname();
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let (method, url) = (request.method(), request.url());
+    let head = Head::of(&method, &url, platform::head_of_asked(&request));
     #[cfg(feature = "contract")]
-    if let Some(name) = path.strip_prefix("/contract") {
+    if let Some(name) = head.path.strip_prefix("/contract") {
         return crate::contract::answer(&env, name.trim_start_matches('/')).await;
     }
-    let request = worker::Request::from(request);
-    let from_page = local::from_page(request.headers());
-    let response = answer(&env, request, &path, &url.search()).await?;
-    mark(&response, from_page && !pages::is_private(&path))?;
+    let from_page = head.fields.contains_key(ORIGIN);
+    let response = answer(env, context, &request, &head).await?;
+    platform::mark(&response, &marks(from_page && !pages::is_private(head.path)));
     Ok(response)
 }
 
 async fn answer(
-    env: &Env,
-    request: worker::Request,
-    path: &str,
-    search: &str,
+    env: Env,
+    context: Context,
+    request: &Request,
+    head: &Head<'_>,
 ) -> worker::Result<Response> {
-    if request.method() == worker::Method::Options {
-        return Reply { headers: pages::preflight(path), ..Reply::empty() }.response();
+    if head.method == http::Method::OPTIONS {
+        return Reply { headers: pages::preflight(head.path), ..Reply::empty() }.response();
     }
-    if let Some(refusal) = unready(env).await? {
+    let fixed = match hand::fixed(&env).and_then(|fixed| bindings(&env).map(|()| fixed)) {
+        Ok(fixed) => fixed,
+        Err(unfit) => return Reply::unfit(&unfit).response(),
+    };
+    let hand = Rc::new(Hand { env, context, fixed });
+    if let Some(refusal) = unready(&hand).await? {
         return Ok(refusal);
     }
-    let query = search.strip_prefix('?');
-    match pages::find(path) {
-        Some(page) => local::answer(env, page, request, query).await,
-        None => elsewhere(&request, path, query).response(),
+    match pages::find(head.path) {
+        Some(page) => local::answer(&hand, page, request, head).await,
+        None => proxied(&hand, request, head).await,
     }
 }
 
-/// What is not ours: Google's, which cannot be called from here yet, or nobody's.
-fn elsewhere(request: &worker::Request, path: &str, query: Option<&str>) -> Reply {
-    let path = pages::one_slash(path);
-    let method = http::Method::from_bytes(request.method().as_ref().as_bytes()).unwrap_or_default();
-    let bearer = credential::bears(&local::headers(request));
-    match route::route(&method, path, query, bearer) {
-        Ok(route) => Reply::problem(&uncalled(), route.dialect),
-        Err(none) => Reply::problem(&problem::no_route(none), pages::spoken_at(path)),
+/// What is Google's, or nobody's.
+async fn proxied(hand: &Rc<Hand>, request: &Request, head: &Head<'_>) -> worker::Result<Response> {
+    let (asked, shown) = match asked::understand(head) {
+        Ok(understood) => understood,
+        Err((problem, dialect)) => return Reply::problem(&problem, dialect).response(),
+    };
+    match dispatch(hand, request, &asked, shown).await {
+        Ok(response) => Ok(response),
+        Err(problem) => Reply::problem(&problem, asked.route.dialect).response(),
     }
 }
 
-/// A call that the native edition would serve.
-fn uncalled() -> Problem {
-    let problem = problem::refused("The edge edition does not serve calls yet.").with_status(501);
-    // Trying again does not help before another deployment.
-    Problem { should_retry: false, ..problem }
+async fn dispatch(
+    hand: &Rc<Hand>,
+    request: &Request,
+    asked: &Asked<'_>,
+    shown: Shown,
+) -> Result<Response, Problem> {
+    match asked.route.class {
+        Class::Pooled => pooled::answer(hand, asked, request, &Rc::new(key(shown)?)).await,
+        Class::Listing | Class::Own | Class::Download => {
+            own::answer(hand, asked, request, &Rc::new(key(shown)?)).await
+        }
+        Class::UploadStart => uploads::start(hand, asked, request, &Rc::new(key(shown)?)).await,
+        Class::UploadPart => uploads::part(hand, asked, request, shown).await,
+        Class::Live | Class::LiveMusic | Class::LiveConstrained => {
+            Err(potluck_edition::problem::refused("Live sockets are not served yet.")
+                .with_status(501))
+        }
+    }
 }
 
 /// Names the answer, and lets a page of another site read it where it may.
-fn mark(response: &Response, readable: bool) -> worker::Result<()> {
+fn marks(readable: bool) -> HeaderMap {
     let mut marks = HeaderMap::new();
     marks.insert(pages::REQUEST_ID, next_id());
     if readable {
         pages::add_cors(&mut marks);
     }
-    for (name, value) in &marks {
-        response.headers().set(name.as_str(), value.to_str().unwrap_or_default())?;
-    }
-    Ok(())
+    marks
 }
 
 fn next_id() -> HeaderValue {
@@ -98,20 +117,25 @@ fn next_id() -> HeaderValue {
 }
 
 /// What keeps this Worker from serving, if anything does.
-async fn unready(env: &Env) -> worker::Result<Option<Response>> {
+async fn unready(hand: &Hand) -> worker::Result<Option<Response>> {
     if READY.get() {
         return Ok(None);
     }
-    if let Err(unfit) = bindings(env) {
-        return Reply::unfit(&unfit).response().map(Some);
+    for object in hand.fixed.settings.objects() {
+        let answer = local::ask(&hand.env, &object, local::READY).await?;
+        if !answer.ok() {
+            return Ok(Some(answer));
+        }
     }
-    let answer = local::ask(env, "/readyz", &RequestInit::new()).await?;
-    READY.set(answer.ok());
-    Ok((!answer.ok()).then_some(answer))
+    READY.set(true);
+    Ok(None)
 }
 
 fn bindings(env: &Env) -> Result<(), Unfit> {
+    if READY.get() {
+        return Ok(());
+    }
     env.d1(unfit::DATABASE).map_err(|_| Unfit::NoDatabase)?;
     env.durable_object(unfit::OBJECT).map_err(|_| Unfit::NoObject)?;
-    pool::master_key(env).map(drop)
+    env.durable_object(unfit::RELAY).map(drop).map_err(|_| Unfit::NoRelay)
 }

@@ -15,6 +15,7 @@
 //! - `pool`: the object; `awake`: what it knows and answers; `scribe`: what it writes down;
 //! - `contract`: the store's suite, run on request (feature `contract`, never deployed).
 
+pub mod asked;
 #[cfg(target_arch = "wasm32")]
 mod awake;
 pub mod caller;
@@ -23,17 +24,53 @@ pub mod clock;
 mod contract;
 #[cfg(target_arch = "wasm32")]
 mod d1;
+#[cfg(target_arch = "wasm32")]
+mod download;
+pub mod exchanges;
 pub mod fault;
+pub mod fixed;
+#[cfg(target_arch = "wasm32")]
+mod forward;
+pub mod garbage;
+#[cfg(target_arch = "wasm32")]
+mod hand;
 #[cfg(target_arch = "wasm32")]
 mod handle;
+#[cfg(target_arch = "wasm32")]
+mod kept;
+#[cfg(target_arch = "wasm32")]
+mod lease;
+pub mod leases;
 pub mod lent;
+pub mod line;
 #[cfg(target_arch = "wasm32")]
 mod local;
 #[cfg(target_arch = "wasm32")]
+mod memory;
+#[cfg(target_arch = "wasm32")]
+mod object;
+#[cfg(target_arch = "wasm32")]
+mod own;
+#[cfg(target_arch = "wasm32")]
+mod passing;
+#[cfg(target_arch = "wasm32")]
+mod platform;
+#[cfg(target_arch = "wasm32")]
 mod pool;
+#[cfg(target_arch = "wasm32")]
+mod pooled;
+#[cfg(target_arch = "wasm32")]
+mod probe;
+#[cfg(target_arch = "wasm32")]
+mod region;
 pub mod reply;
 pub mod rows;
 #[cfg(target_arch = "wasm32")]
 mod scribe;
+#[cfg(target_arch = "wasm32")]
+mod served;
+pub mod settings;
 pub mod statements;
 pub mod unfit;
+#[cfg(target_arch = "wasm32")]
+mod uploads;

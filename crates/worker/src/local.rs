@@ -1,50 +1,53 @@
-//! What an isolate answers by itself, or has the object answer.
+//! What an isolate answers by itself, or has the objects answer.
 //!
-//! Rule: which paths are ours says `potluck_edition::pages`. The object is asked about the pool
+//! Rule: which paths are ours says `potluck_edition::pages`. An object is asked about the pool
 //! alone, and never told a key.
 
-use futures_util::StreamExt as _;
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use js_sys::Uint8Array;
 use potluck_core::LimitsPatch;
 use potluck_edition::pages::Page;
-use potluck_edition::{me, problem};
+use potluck_edition::{badge, me, problem, table};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, Dialect, credential};
-use potluck_vault::Vault;
-use web_sys::Response;
-use worker::{Env, Headers, Method, Request, RequestInit};
+use serde_json::Value;
+use web_sys::{Request, Response};
+use worker::{Env, Method, RequestInit};
 
+use crate::asked::Head;
 use crate::caller::Caller;
+use crate::hand::Hand;
+use crate::platform::{self, Taken};
 use crate::reply::{self, Reply};
-use crate::{pool, unfit};
+use crate::unfit;
 
-/// Where a key may stand; other headers are nobody's business here.
-const KEYS: [HeaderName; 3] = [
-    AUTHORIZATION,
-    HeaderName::from_static("x-goog-api-key"),
-    HeaderName::from_static("x-api-key"),
-];
+/// Where an object says whether it can serve.
+pub const READY: &str = "/readyz";
 
 /// Answers a page.
 pub async fn answer(
-    env: &Env,
+    hand: &Hand,
     page: Page,
-    request: Request,
-    query: Option<&str>,
+    request: &Request,
+    head: &Head<'_>,
 ) -> worker::Result<Response> {
-    let reads = matches!(request.method(), Method::Get | Method::Head);
+    let reads = matches!(head.method, http::Method::GET | http::Method::HEAD);
     let refused = |reason| told(&Problem::new(reason));
     match page {
         Page::Admin => refused(Reason::NotAdmin),
-        Page::Me => contributor(env, request, query).await,
+        Page::Me => contributor(hand, request, head).await,
         _ if !reads => refused(Reason::Method),
         // Its callers are no operators, as long as nobody can be told from one.
         Page::Metrics => refused(Reason::NotAdmin),
         Page::Alive => Reply::text("ok").response(),
-        Page::KeyCount | Page::Badge | Page::Pool | Page::Ready => {
-            ask(env, &request.path(), &RequestInit::new()).await
-        }
+        Page::Ready => Reply::text("ready").response(),
+        Page::KeyCount | Page::Pool => match together(hand, head.path).await? {
+            Ok(told) => Reply::json(&told).response(),
+            Err(answer) => Ok(answer),
+        },
+        Page::Badge => match together(hand, "/keycount").await? {
+            Ok(told) => Reply::svg(badge::svg(table::counted(&told))).response(),
+            Err(answer) => Ok(answer),
+        },
     }
 }
 
@@ -53,73 +56,74 @@ fn told(problem: &Problem) -> worker::Result<Response> {
     Reply::problem(problem, Dialect::Native).response()
 }
 
-/// What a request shows a key in.
-pub fn headers(request: &Request) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for name in KEYS {
-        let Ok(Some(text)) = request.headers().get(name.as_str()) else { continue };
-        // What no header can hold is no key either, and is told to be none.
-        let value = HeaderValue::from_bytes(text.as_bytes());
-        headers.insert(name, value.unwrap_or(HeaderValue::from_static("?")));
+/// What all objects say of the pool, as one; or the answer of the one that cannot say.
+async fn together(hand: &Hand, path: &str) -> worker::Result<Result<Value, Response>> {
+    let mut all = Value::Null;
+    for object in hand.fixed.settings.objects() {
+        let answer = ask(&hand.env, &object, path).await?;
+        if !answer.ok() {
+            return Ok(Err(answer));
+        }
+        let text = wasm_bindgen_futures::JsFuture::from(answer.text()?).await?;
+        let told = serde_json::from_str(&text.as_string().unwrap_or_default())?;
+        all = table::together(all, told);
     }
-    headers
+    Ok(Ok(all))
 }
 
-async fn contributor(
-    env: &Env,
-    mut request: Request,
-    query: Option<&str>,
-) -> worker::Result<Response> {
-    let key = match problem::key(credential::shown(&headers(&request), query)) {
+async fn contributor(hand: &Hand, request: &Request, head: &Head<'_>) -> worker::Result<Response> {
+    let key = match problem::key(credential::shown(&head.fields, head.query)) {
         Ok(key) => key,
         Err(problem) => return told(&problem),
     };
-    let master = pool::master_key(env).map_err(|unfit| unfit.to_string())?;
+    let caller = Caller::of(&key, &hand.fixed.vault);
     let mut init = RequestInit::new();
-    for (name, value) in Caller::of(&key, &Vault::new(&master)).headers() {
+    for (name, value) in caller.headers() {
         init.headers.set(name, &value)?;
     }
-    match request.method() {
-        Method::Get | Method::Head => {}
-        Method::Delete => init.method = Method::Delete,
-        Method::Patch => match read_patch(&mut request, &key).await? {
+    match head.method {
+        http::Method::GET | http::Method::HEAD => {}
+        http::Method::DELETE => {
+            init.method = Method::Delete;
+            crate::lease::forget(hand, caller.id);
+        }
+        http::Method::PATCH => match read_patch(request, &key).await {
             Ok(patch) => {
                 init.method = Method::Patch;
                 init.body = Some(me::pass_on(&patch).to_string().into());
+                crate::lease::forget(hand, caller.id);
             }
             Err(problem) => return told(&problem),
         },
         _ => return told(&Problem::new(Reason::Method)),
     }
-    ask(env, &request.path(), &init).await
+    let settings = &hand.fixed.settings;
+    let object = settings.object(settings.shard(&caller.id.0));
+    ask_so(&hand.env, &object, head.path, &init).await
 }
 
-async fn read_patch(
-    request: &mut Request,
-    key: &ApiKey,
-) -> worker::Result<Result<LimitsPatch, Problem>> {
-    let mut text = Vec::new();
-    // Without a body there is no stream either.
-    if let Ok(mut chunks) = request.stream() {
-        while let Some(chunk) = chunks.next().await {
-            text.extend(chunk?);
-            if text.len() > me::MAX_PATCH {
-                return Ok(Err(me::bad("the body is too large")));
-            }
-        }
+async fn read_patch(request: &Request, key: &ApiKey) -> Result<LimitsPatch, Problem> {
+    let taken = platform::read(request.body().as_ref(), me::MAX_PATCH).await;
+    match taken {
+        Ok(Taken::Whole(text)) => me::patch(&Uint8Array::to_vec(&text), key),
+        Ok(Taken::Longer(_)) => Err(me::bad("the body is too large")),
+        Err(_) => Err(me::bad("the body broke off")),
     }
-    Ok(me::patch(&text, key))
 }
 
-/// Asks the object; its answer is the caller's.
-pub async fn ask(env: &Env, path: &str, init: &RequestInit) -> worker::Result<Response> {
-    let object = env.durable_object(unfit::OBJECT)?.get_by_name(pool::NAME)?;
+/// Asks an object; its answer is the caller's.
+pub async fn ask(env: &Env, object: &str, path: &str) -> worker::Result<Response> {
+    ask_so(env, object, path, &RequestInit::new()).await
+}
+
+async fn ask_so(
+    env: &Env,
+    object: &str,
+    path: &str,
+    init: &RequestInit,
+) -> worker::Result<Response> {
+    let stub = env.durable_object(unfit::OBJECT)?.get_by_name(object)?;
     // An object is reached by its name; the host is never looked up.
-    let request = Request::new_with_init(&format!("http://{}{path}", pool::NAME), init)?;
-    reply::changeable(&object.fetch_with_request(request).await?.into())
-}
-
-/// Whether the request comes from a page of some site.
-pub fn from_page(headers: &Headers) -> bool {
-    headers.has("origin").unwrap_or(false)
+    let request = worker::Request::new_with_init(&format!("http://{object}{path}"), init)?;
+    reply::changeable(&stub.fetch_with_request(request).await?.into())
 }

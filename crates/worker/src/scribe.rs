@@ -4,8 +4,8 @@
 //! no new ones are taken while one waits; so nothing is undone by a change that comes late, and no
 //! count is added twice. A batch that D1 does not take just now waits for the next turn.
 //!
-//! Probes wait here: they are for whatever calls Google, which this edition does not do yet. The
-//! pool takes a probe that nobody answers for undecided.
+//! Probes wait here for whoever asks Google. The pool takes a probe that nobody answers for
+//! undecided.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +29,7 @@ pub struct Scribe {
     /// Taken from the pool, and not yet on the disk.
     waiting: VecDeque<Event<Lent>>,
     /// The latest probe that the pool wants of each key.
-    probes: HashMap<Slot, Lent>,
+    probes: HashMap<Slot, (KeyId, Lent)>,
 }
 
 impl Scribe {
@@ -43,6 +43,11 @@ impl Scribe {
         let erasure =
             |event: &Event<Lent>| matches!(event, Event::Withdrawn { id, .. } if *id == key);
         self.waiting.iter().any(erasure)
+    }
+
+    /// The keys that Google is to be asked about.
+    pub fn take_probes(&mut self) -> Vec<(Slot, KeyId, Lent)> {
+        self.probes.drain().map(|(slot, (id, key))| (slot, id, key)).collect()
     }
 
     /// Puts down what the pool does not know of, ahead of what it wants.
@@ -73,7 +78,9 @@ impl Scribe {
             match pool.poll_event(now) {
                 None => return,
                 Some(Event::Alarm(alarm)) => console_error!("{}", alarm::sentence(alarm)),
-                Some(Event::Probe { slot, secret, .. }) => drop(self.probes.insert(slot, secret)),
+                Some(Event::Probe { slot, id, secret }) => {
+                    self.probes.insert(slot, (id, secret));
+                }
                 Some(event) => self.waiting.push_back(event),
             }
         }

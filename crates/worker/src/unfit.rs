@@ -11,6 +11,8 @@ use potluck_vault::MasterKeyError;
 pub const DATABASE: &str = "DB";
 /// The binding of the object that holds the pool.
 pub const OBJECT: &str = "POOL";
+/// The binding of the objects that stand where Google serves.
+pub const RELAY: &str = "RELAY";
 /// The secret that seals keys.
 pub const MASTER_KEY: &str = "POTLUCK_MASTER_KEY";
 
@@ -29,6 +31,12 @@ pub enum Unfit {
          durable_objects and migrations of the wrangler.jsonc that comes with it and deploy again."
     )]
     NoObject,
+    /// No relay is bound.
+    #[error(
+        "This Worker has no Durable Object binding named {RELAY}: keep the entries \
+         durable_objects and migrations of the wrangler.jsonc that comes with it and deploy again."
+    )]
+    NoRelay,
     /// The secret is not there.
     #[error(
         "This Worker has no secret named {MASTER_KEY}: make one with `cargo run -p potluck-vault \
@@ -78,6 +86,12 @@ pub enum Unfit {
         /// Which migration.
         name: String,
     },
+    /// The object belongs to a pool that was split otherwise.
+    #[error("This object held a part of the pool before the number of parts was changed.")]
+    LeftBehind,
+    /// A variable is set to something that cannot be read.
+    #[error("{0}: set it right in wrangler.jsonc, or leave it out, and deploy again.")]
+    Setting(String),
     /// D1 did not answer as it should.
     #[error("The D1 database {DATABASE} cannot be read just now ({0}): it is asked again.")]
     Unreadable(String),

@@ -66,6 +66,13 @@ impl<S: Clone> Pool<S> {
         Some(Withdrawal { slot, leases: self.keys.leases(slot) })
     }
 
+    /// Takes a key out whose secret cannot be read; nothing of it is stored or erased.
+    pub fn leave_out(&mut self, id: KeyId) -> bool {
+        let slot = self.keys.find(id);
+        slot.into_iter().for_each(|slot| self.drop_key(slot));
+        slot.is_some()
+    }
+
     fn change_withdrawn(&mut self, tombstone: Option<Tombstone>, patch: &LimitsPatch) -> Changed {
         let Some(tombstone) = tombstone.filter(|one| self.tombstones.contains(*one)) else {
             return Changed::Unknown;

@@ -64,6 +64,12 @@ impl<S: Clone> Pool<S> {
         None
     }
 
+    /// Whether there is anything to be stored, probed or told.
+    pub fn has_events(&self) -> bool {
+        let Events { dirty, notices, alarms, .. } = &self.events;
+        !dirty.is_empty() || !notices.is_empty() || alarms.contains(&true)
+    }
+
     /// Marks a key: its events are made when they are taken.
     pub(super) fn mark(&mut self, slot: Slot, marks: u8) {
         let Some(key) = self.keys.get_mut(slot) else { return };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     call::{
-        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Step, Way, Whose,
+        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Step, Talk, Way,
+        Whose,
     },
     config::Config,
     id::Slot,
@@ -74,6 +75,26 @@ impl<S: Clone> Pool<S> {
             },
             Mode::Pool => self.next_of_pool(x, now),
         }
+    }
+
+    /// Makes an exchange that was begun ahead of its call that call's.
+    ///
+    /// Only of a call of the same bearer, model and features, and before its first attempt is
+    /// reported: all the rest decided which key it got.
+    pub fn take_up(&mut self, x: &mut Exchange, talk: Talk, now: Now) {
+        x.talk = [talk.signature, talk.conversation];
+        x.goes_on = talk.has_model_turn;
+        x.prompt_tokens = talk.prompt_tokens;
+        x.patience = now.mono + self.config.max_wait;
+    }
+
+    /// Ends an exchange whose attempt was never made, as if it had not begun.
+    pub fn give_back(&mut self, x: Exchange, now: Now) {
+        if let Some(Running::Slot(slot)) = x.running.filter(|_| x.own != x.tried[0]) {
+            self.unlend(slot, now);
+        }
+        self.tally.exchanges = self.tally.exchanges.saturating_sub(1);
+        self.finish(x, End::LEFT, now);
     }
 
     /// Ends an exchange: frees its key and counts what it used.

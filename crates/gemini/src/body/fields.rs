@@ -3,9 +3,11 @@
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
+use serde::{Deserialize, Serialize};
+
 /// What costs its key's owner more than words do. A set; the pool lends such a call only keys
 /// whose contributors said so.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Metered(u8);
 
 impl Metered {

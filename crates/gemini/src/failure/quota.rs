@@ -1,11 +1,12 @@
 //! Quotas that an answer says were exceeded.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::text;
 
 /// A quota that was exceeded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// `GenerateRequestsPerDayPerProjectPerModel-FreeTier`: the window is in the name.
     pub id: String,

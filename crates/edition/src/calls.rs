@@ -1,0 +1,80 @@
+//! A caller's request in the pool's terms.
+
+use potluck_core::{Call, KeyId, SourceBlock, Tombstone, Way};
+use potluck_gemini::body::{Metered, Scan};
+use potluck_gemini::live::Setup;
+use potluck_gemini::{Family, Route};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer {
+    /// The key that was shown.
+    pub id: KeyId,
+    /// Its tombstone; needed only if the pool may not know the key.
+    pub tombstone: Option<Tombstone>,
+    /// Where the request comes from.
+    pub source: SourceBlock,
+}
+
+/// A call whose body decides who may serve it; `insists` where something besides the body makes it
+/// own.
+pub fn pooled<'a>(route: &'a Route<'_>, scan: &'a Scan, bearer: Bearer, insists: bool) -> Call<'a> {
+    let own = insists || scan.own.is_some();
+    Call {
+        model: route.model.as_deref().or(scan.model.as_deref()),
+        metered: scan.metered,
+        way: if own { Way::OwnOnly } else { Way::Pool },
+        conversation: scan.conversation.map(|talk| talk ^ bearers_own(bearer.id)),
+        signature: scan.signature,
+        has_model_turn: scan.has_model_turn,
+        prompt_tokens: scan.prompt_tokens,
+        own_requested: insists,
+        ..own_call(route, bearer)
+    }
+}
+
+/// A call that only the caller's own key may serve.
+pub fn own_call<'a>(route: &'a Route<'_>, bearer: Bearer) -> Call<'a> {
+    Call {
+        bearer: Some(bearer.id),
+        tombstone: bearer.tombstone,
+        model: route.model.as_deref(),
+        family: route.family,
+        metered: Metered::NONE,
+        way: Way::OwnOnly,
+        proof: route.proof,
+        conversation: None,
+        signature: None,
+        has_model_turn: false,
+        prompt_tokens: 0,
+        source: bearer.source,
+        own_requested: true,
+    }
+}
+
+/// A Live socket, by its setup. An open socket is no proof: Google opens one for any key.
+pub fn live(setup: &Setup, bearer: Bearer, insists: bool) -> Call<'_> {
+    let own = insists || setup.own.is_some();
+    Call {
+        bearer: Some(bearer.id),
+        tombstone: bearer.tombstone,
+        model: setup.model.as_deref(),
+        family: Family::Live,
+        metered: setup.metered,
+        way: if own { Way::OwnOnly } else { Way::Pool },
+        proof: false,
+        conversation: None,
+        signature: None,
+        has_model_turn: false,
+        prompt_tokens: 0,
+        source: bearer.source,
+        own_requested: insists,
+    }
+}
+
+/// Tells callers apart who begin a conversation with the same words, as programs of one kind do:
+/// only the turns of one caller belong to one key.
+fn bearers_own(id: KeyId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = id.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}

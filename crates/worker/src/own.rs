@@ -1,0 +1,99 @@
+//! Calls that only the caller's own key may serve.
+//!
+//! Rule: their bodies pass outside of wasm, both ways. The one exception is small JSON that names
+//! our host, where a generated video was shown: Google's is put back.
+
+use std::rc::Rc;
+
+use potluck_edition::{calls, problem};
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
+use potluck_gemini::{ApiKey, Class};
+use wasm_bindgen::JsValue;
+use web_sys::{Request, Response};
+
+use crate::asked::Asked;
+use crate::forward::{self, Answered, AnsweredBody, Body, Job, Refused};
+use crate::hand::Hand;
+use crate::platform::{self, Taken};
+use crate::{download, served};
+
+/// Answers a call with the caller's own key.
+pub async fn answer(
+    hand: &Rc<Hand>,
+    asked: &Asked<'_>,
+    request: &Request,
+    key: &Rc<ApiKey>,
+) -> Result<Response, Problem> {
+    let dialect = asked.route.dialect;
+    match exchange(hand, asked, request, key).await? {
+        Ok(answered) => served::answer(answered, dialect, !asked.masked).await,
+        Err(refused) => Ok(served::refused(&refused, dialect)),
+    }
+}
+
+/// The exchange alone, for those who look at the answer before it goes.
+pub async fn exchange(
+    hand: &Rc<Hand>,
+    asked: &Asked<'_>,
+    request: &Request,
+    key: &Rc<ApiKey>,
+) -> Result<Result<Answered, Refused>, Problem> {
+    let body = outgoing_body(hand, asked, request).await?;
+    let call = calls::own_call(&asked.route, asked.bearer(key, &hand.fixed));
+    let job = Job { asked, call, key, body, signal: request.signal() };
+    let answered = match forward::run(hand, &job).await {
+        Ok(answered) => answered,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let answered = match asked.route.class {
+        Class::Download => download::follow(hand, answered, asked, &job.signal).await?,
+        _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked).await?,
+        _ => answered,
+    };
+    Ok(Ok(answered))
+}
+
+async fn outgoing_body(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Body, Problem> {
+    let Some(stream) = request.body() else { return Ok(Body::Kept(JsValue::UNDEFINED)) };
+    if !may_name_us(asked) {
+        return Ok(Body::once(stream.into()));
+    }
+    let (base, google) = (asked.base(&hand.fixed), &hand.fixed.settings.google);
+    match platform::read_naming(&stream, MAPPED_BODY_MAX, base).await {
+        Ok((Taken::Whole(bytes), true)) => {
+            let text = bytes.to_vec();
+            let mapped = uploads::body_for_google(&text, base, google);
+            Ok(Body::Kept(mapped.map_or(bytes.into(), |text| forward::bytes(&text))))
+        }
+        Ok((Taken::Whole(bytes), false)) => Ok(Body::Kept(bytes.into())),
+        Ok((Taken::Longer(rest), _)) => Ok(Body::once(rest.into())),
+        Err(_) => Err(problem::refused("The body broke off or is badly framed.")),
+    }
+}
+
+fn may_name_us(asked: &Asked<'_>) -> bool {
+    let kind = asked.head.fields.get(http::header::CONTENT_TYPE);
+    let json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    json && asked.head.length().is_some_and(|length| length <= MAPPED_BODY_MAX as u64)
+}
+
+/// Shows the URL of a generated video on our host, where clients follow it. An answer that is too
+/// large to be looked into passes as it is.
+async fn shown_here(
+    hand: &Hand,
+    answered: Answered,
+    asked: &Asked<'_>,
+) -> Result<Answered, Problem> {
+    let AnsweredBody::Upstream(response) = &answered.body else { return Ok(answered) };
+    let taken = platform::read(response.body().as_ref(), MAPPED_BODY_MAX).await;
+    let body = match taken.map_err(|_| Problem::new(Reason::Broken))? {
+        Taken::Whole(bytes) => {
+            let (read, google) = (bytes.to_vec(), &hand.fixed.settings.google);
+            let mapped = uploads::operation_for_caller(&read, google, asked.base(&hand.fixed));
+            AnsweredBody::Rewritten(mapped.unwrap_or(read))
+        }
+        Taken::Longer(rest) => AnsweredBody::Upstream(platform::answer_of(response, &rest)),
+    };
+    Ok(Answered { body, ..answered })
+}

@@ -1,0 +1,187 @@
+//! The platform's side of requests, answers and bodies; see `js/platform.mjs`.
+//!
+//! Rule: a head crosses as one text, a line per field; a body crosses only where it must be read.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, ReadableStream, Request, Response};
+
+use crate::passing::Meter;
+
+#[wasm_bindgen(module = "/js/platform.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = head_of)]
+    fn head_of_request(request: &Request) -> String;
+    #[wasm_bindgen(js_name = head_of)]
+    fn head_of_response(response: &Response) -> String;
+    fn send(
+        url: &str,
+        method: &str,
+        head: &str,
+        body: &JsValue,
+        signal: Option<&AbortSignal>,
+        patience: f64,
+    ) -> Promise;
+    fn send_through(
+        relay: &JsValue,
+        url: &str,
+        method: &str,
+        head: &str,
+        body: &JsValue,
+        signal: Option<&AbortSignal>,
+        patience: f64,
+    ) -> Promise;
+    fn respond(status: u16, head: &str, body: &JsValue) -> Response;
+    /// Asks the object that holds the pool.
+    pub fn ask(object: &JsValue, said: &str) -> Promise;
+    fn take(body: Option<&ReadableStream>, limit: f64) -> Promise;
+    #[wasm_bindgen(js_name = mark)]
+    fn mark_response(response: &Response, head: &str);
+    fn holds(bytes: &Uint8Array, text: &str) -> bool;
+    fn metered(body: &ReadableStream, meter: Meter) -> ReadableStream;
+}
+
+/// A request's head.
+pub fn head_of_asked(request: &Request) -> HeaderMap {
+    parse(&head_of_request(request))
+}
+
+/// An answer's head.
+pub fn head_of_answer(response: &Response) -> HeaderMap {
+    parse(&head_of_response(response))
+}
+
+/// What goes to Google, or to wherever Google sends us.
+pub struct Asking<'a> {
+    /// The whole URL.
+    pub url: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// The head, credential included.
+    pub head: &'a HeaderMap,
+    /// The body: nothing, bytes, or a stream.
+    pub body: &'a JsValue,
+    /// Ends it when the caller leaves.
+    pub signal: Option<&'a AbortSignal>,
+    /// How long the answer's head may take.
+    pub patience: Option<Duration>,
+    /// An object elsewhere that asks in our place.
+    pub relay: Option<&'a JsValue>,
+}
+
+/// Asks and waits for the answer's head. An error is the platform's word for what went wrong.
+pub async fn asked(asking: &Asking<'_>) -> Result<Response, JsValue> {
+    let Asking { url, method, body, signal, .. } = *asking;
+    let head = text(asking.head);
+    let patience = asking.patience.map_or(0.0, |patience| patience.as_millis() as f64);
+    let answer = match asking.relay {
+        Some(relay) => send_through(relay, url, method, &head, body, signal, patience),
+        None => send(url, method, &head, body, signal, patience),
+    };
+    JsFuture::from(answer).await?.dyn_into()
+}
+
+/// Whether that error means that the answer's head took too long.
+pub fn is_late(error: &JsValue) -> bool {
+    words(error).contains(LATE)
+}
+
+/// An error in words.
+pub fn words(error: &JsValue) -> String {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => error.message().into(),
+        None => format!("{error:?}"),
+    }
+}
+
+/// An answer with a body of the platform's: nothing, bytes, or a stream.
+pub fn answer(status: u16, head: &HeaderMap, body: &JsValue) -> Response {
+    respond(status, &text(head), body)
+}
+
+/// Adds fields to an answer.
+pub fn mark(response: &Response, head: &HeaderMap) {
+    mark_response(response, &text(head));
+}
+
+/// The body of an answer, as it is.
+pub fn body_of(response: &Response) -> JsValue {
+    response.body().map_or(JsValue::NULL, JsValue::from)
+}
+
+/// The same answer with another body.
+pub fn answer_of(response: &Response, body: &ReadableStream) -> Response {
+    respond(response.status(), &head_of_response(response), body)
+}
+
+/// A body that `meter` watches.
+pub fn watched(body: &ReadableStream, meter: Meter) -> ReadableStream {
+    metered(body, meter)
+}
+
+/// What was read of a body.
+pub enum Taken {
+    /// All of it.
+    Whole(Uint8Array),
+    /// It is longer than the limit; nothing of it is missing.
+    Longer(ReadableStream),
+}
+
+/// Reads a body up to a limit.
+pub async fn read(body: Option<&ReadableStream>, limit: usize) -> Result<Taken, JsValue> {
+    let taken = JsFuture::from(take(body, limit as f64)).await?;
+    let field = |name: &str| js_sys::Reflect::get(&taken, &name.into());
+    match field("bytes")?.dyn_into::<Uint8Array>() {
+        Ok(bytes) => Ok(Taken::Whole(bytes)),
+        Err(_) => field("rest")?.dyn_into().map(Taken::Longer),
+    }
+}
+
+/// Reads a body up to a limit, and says whether the text stands in it.
+pub async fn read_naming(
+    body: &ReadableStream,
+    limit: usize,
+    name: &str,
+) -> Result<(Taken, bool), JsValue> {
+    let taken = read(Some(body), limit).await?;
+    let named = matches!(&taken, Taken::Whole(bytes) if holds(bytes, name));
+    Ok((taken, named))
+}
+
+fn parse(head: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in head.lines() {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // The platform shows bytes beyond ASCII as the letters of Latin-1 that they are.
+        let value: Option<Vec<u8>> = match value.is_ascii() {
+            true => Some(value.as_bytes().to_vec()),
+            false => value.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect(),
+        };
+        let value = value.and_then(|value| HeaderValue::from_bytes(&value).ok());
+        if let (Ok(name), Some(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+fn text(headers: &HeaderMap) -> String {
+    let mut text = String::new();
+    for (name, value) in headers {
+        text.push_str(name.as_str());
+        text.push(':');
+        text.extend(value.as_bytes().iter().map(|byte| char::from(*byte)));
+        text.push('\n');
+    }
+    text
+}
+
+/// What `js/platform.mjs` calls an answer whose head took too long.
+const LATE: &str = "the head took too long";

@@ -1,0 +1,44 @@
+//! Asking Google whether a key lives, with a call that costs no quota.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use potluck_gemini::{ApiKey, failure};
+use wasm_bindgen::JsValue;
+
+use crate::forward;
+use crate::line::OutcomeSaid;
+use crate::platform::{self, Asking};
+
+/// What is asked.
+const TARGET: &str = "/v1beta/models?pageSize=1";
+/// How long a probe may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Where the key stands (`gemini-api.md` §2b).
+const KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+/// Asks about one key.
+pub async fn ask(google: &str, key: &ApiKey) -> OutcomeSaid {
+    let Ok(value) = HeaderValue::from_str(key.expose()) else { return OutcomeSaid::NoAnswer };
+    let mut head = HeaderMap::new();
+    head.insert(KEY, value);
+    head.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let asking = Asking {
+        url: &format!("{google}{TARGET}"),
+        method: "GET",
+        head: &head,
+        body: &JsValue::UNDEFINED,
+        signal: None,
+        patience: Some(PATIENCE),
+        relay: None,
+    };
+    let Ok(response) = platform::asked(&asking).await else { return OutcomeSaid::NoAnswer };
+    let text = forward::text_of(&response).await;
+    if response.ok() {
+        return OutcomeSaid::Served;
+    }
+    let fields = platform::head_of_answer(&response);
+    let kind = fields.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    OutcomeSaid::Failed(Box::new(failure::read(response.status(), kind, &text)))
+}

@@ -1,0 +1,116 @@
+//! Resumable uploads: the start is own, its URLs are shown on our host, signed, and the parts that
+//! follow are let through by that signature.
+
+use std::rc::Rc;
+
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use potluck_edition::problem;
+use potluck_edition::uploads::{GOOD_FOR, PURPOSE};
+use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::credential::Shown;
+use potluck_gemini::uploads::{SignedPart, UPLOAD_URL_HEADERS, Upload};
+use potluck_gemini::{ApiKey, headers, redact};
+use wasm_bindgen::JsValue;
+use web_sys::{Request, Response};
+use worker::Date;
+
+use crate::asked::{Asked, Credential};
+use crate::fixed::Fixed;
+use crate::hand::Hand;
+use crate::platform::{self, Asking};
+use crate::{forward, own, region, served};
+
+/// Starts an upload with the caller's key.
+pub async fn start(
+    hand: &Rc<Hand>,
+    asked: &Asked<'_>,
+    request: &Request,
+    key: &Rc<ApiKey>,
+) -> Result<Response, Problem> {
+    let dialect = asked.route.dialect;
+    match own::exchange(hand, asked, request, key).await? {
+        Ok(mut answered) => {
+            show_urls(&hand.fixed, &mut answered.fields, asked.base(&hand.fixed));
+            served::answer(answered, dialect, !asked.masked).await
+        }
+        Err(refused) => Ok(served::refused(&refused, dialect)),
+    }
+}
+
+/// Passes a part on: by our signature without any key, or as an own call with one.
+pub async fn part(
+    hand: &Rc<Hand>,
+    asked: &Asked<'_>,
+    request: &Request,
+    shown: Shown,
+) -> Result<Response, Problem> {
+    let Some(signed) = SignedPart::parse(asked.head.path, asked.head.query) else {
+        return own::answer(hand, asked, request, &Rc::new(problem::key(shown)?)).await;
+    };
+    if !is_genuine(&hand.fixed, &signed) {
+        return Err(Problem::new(Reason::BadSignature));
+    }
+    pass(hand, asked, request).await
+}
+
+async fn pass(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Response, Problem> {
+    let body = request.body().map_or(JsValue::UNDEFINED, JsValue::from);
+    let asking = Asking {
+        url: &asked.url(&hand.fixed.settings.google),
+        method: asked.head.method.as_str(),
+        head: &asked.fields(&Credential::Nothing),
+        body: &body,
+        signal: Some(&request.signal()),
+        patience: asked.patience(),
+        relay: None,
+    };
+    let response = match region::ask(hand, asking, false).await {
+        Ok(response) => response,
+        Err(error) if platform::is_late(&error) => {
+            return Err(Problem::new(Reason::UpstreamTimeout));
+        }
+        Err(_) => return Err(Problem::new(Reason::Upstream)),
+    };
+    let (status, mut fields) = (response.status(), platform::head_of_answer(&response));
+    show_urls(&hand.fixed, &mut fields, asked.base(&hand.fixed));
+    headers::keep_for_caller(&mut fields);
+    if status < 400 {
+        return Ok(platform::answer(status, &fields, &platform::body_of(&response)));
+    }
+    fields.remove(CONTENT_LENGTH);
+    let text = forward::text_of(&response).await;
+    let text = redact::redact(status, asked.route.dialect, &text, &[]);
+    Ok(platform::answer(status, &fields, &forward::bytes(&text)))
+}
+
+/// Google's URLs of this upload become ours.
+fn show_urls(fixed: &Fixed, fields: &mut HeaderMap, base: &str) {
+    for name in UPLOAD_URL_HEADERS {
+        let google = &fixed.settings.google;
+        let Some(upload) =
+            fields.get(name).and_then(|url| Upload::from_google(url.to_str().ok()?, google))
+        else {
+            continue;
+        };
+        if let Ok(url) = HeaderValue::from_str(&format!("{base}{}", sign(fixed, &upload))) {
+            fields.insert(name, url);
+        }
+    }
+}
+
+fn sign(fixed: &Fixed, upload: &Upload) -> String {
+    let expires = seconds() + GOOD_FOR.as_secs();
+    let signature = fixed.vault.sign(PURPOSE, &upload.signed_bytes(expires));
+    upload.signed(expires, &signature)
+}
+
+fn is_genuine(fixed: &Fixed, part: &SignedPart) -> bool {
+    let bytes = part.upload.signed_bytes(part.expires);
+    part.expires > seconds() && fixed.vault.verify(PURPOSE, &bytes, &part.signature)
+}
+
+/// Seconds since 1970.
+fn seconds() -> u64 {
+    Date::now().as_millis() / 1000
+}
