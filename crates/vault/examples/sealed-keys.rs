@@ -9,14 +9,14 @@ use std::error::Error;
 use potluck_gemini::ApiKey;
 use potluck_vault::{MasterKey, Vault};
 
-/// As many as a test has use for.
-const KEYS: u32 = 8;
+/// As many as the measurements have callers; a digit tells them apart.
+const KEYS: u32 = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args().nth(1).ok_or("name the file that holds the master key")?;
     let vault = Vault::new(&MasterKey::parse(&std::fs::read_to_string(file)?)?);
     for n in 0..KEYS {
-        let key = ApiKey::parse(&format!("AIzaSyTestTestTestTestTestTestTestEdge{n}"))?;
+        let key = ApiKey::parse(&format!("AIzaSyTestTestTestTestTestTestTestEdge{n:X}"))?;
         let id = vault.key_id(&key);
         let sealed = hex::encode(vault.seal(&id, &key)?.as_bytes());
         let (id, tombstone) = (hex::encode(id), hex::encode(vault.tombstone(&key)));
