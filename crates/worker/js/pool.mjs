@@ -2,12 +2,12 @@
 // and that D1 holds it.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { check, conclude } from "./checks.mjs";
 import { migrate, world } from "./local.mjs";
 import { KEYS, said, seat, staged, values } from "./staged.mjs";
+import { watched } from "./watch.mjs";
 
 const bearing = ({ key }, init) => ({ headers: { "x-goog-api-key": key }, ...init });
 const patch = (one, change) => bearing(one, { method: "PATCH", body: JSON.stringify(change) });
@@ -46,12 +46,8 @@ const set = (changes, body) =>
   });
 
 /** The Worker behind `watched.mjs`. */
-async function watchedWorld() {
-  const { modules, ...rest } = await world(values.bundle, { DB: "potluck" });
-  const contents = await readFile(join(import.meta.dirname, "watched.mjs"), "utf8");
-  const path = join(values.bundle, "watched.mjs");
-  return { ...rest, modules: [{ type: "ESModule", path, contents }, ...modules] };
-}
+const watchedWorld = async () =>
+  watched(await world(values.bundle, { DB: "potluck" }), values.bundle);
 
 await check("passers-by see the pool", () =>
   set({}, async ({ get, database }) => {
