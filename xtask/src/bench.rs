@@ -7,8 +7,10 @@
 //! least; ratios are to nginx in the same run.
 
 mod candidates;
-mod processes;
+pub mod processes;
 mod report;
+
+pub use report::{NOISE, machine};
 
 use crate::shell::{isolate, output, program};
 use crate::stage::{Server, address, build, built, free_port};
@@ -21,10 +23,12 @@ use std::process::Command;
 use std::time::Instant;
 use tempfile::TempDir;
 
-const PROXY_CORE: &str = "0";
-const LOAD_CORE: &str = "1";
+/// What is measured has this one to itself.
+pub const PROXY_CORE: &str = "0";
+/// The stand-in and the load share this one.
+pub const LOAD_CORE: &str = "1";
 /// Before each measurement, so that pools are filled and code is warm.
-const WARM_UP: f64 = 1.0;
+pub const WARM_UP: f64 = 1.0;
 /// As many keys as a middling pool; what is shown must not matter to nginx.
 const KEYS: usize = 16;
 
@@ -65,13 +69,24 @@ enum Kind {
 
 /// What the load generator prints.
 #[derive(Clone, Copy, Deserialize, Serialize)]
-struct Load {
-    done: u64,
-    failed: u64,
-    bytes: usize,
-    per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
+pub struct Load {
+    pub done: u64,
+    pub failed: u64,
+    pub bytes: usize,
+    pub per_second: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+}
+
+/// A load, and what it cost.
+#[derive(Serialize)]
+pub struct Metered {
+    #[serde(flatten)]
+    pub load: Load,
+    /// Processor time of the proxy for each call, in microseconds.
+    pub cpu_us: f64,
+    /// Cores that others used meanwhile: noise.
+    pub others: f64,
 }
 
 /// One measurement.
@@ -80,11 +95,7 @@ struct Sample {
     candidate: &'static str,
     kind: Kind,
     #[serde(flatten)]
-    load: Load,
-    /// Processor time of the proxy for each call, in microseconds.
-    cpu_us: f64,
-    /// Cores that others used meanwhile: noise.
-    others: f64,
+    metered: Metered,
     /// Resident memory of the proxy afterwards, in KiB.
     rss_kib: u64,
 }
@@ -101,9 +112,7 @@ struct Bench<'o> {
 /// `cargo xtask bench`.
 pub fn run(options: &Options) -> Result {
     needs::install("debian.nginx").and_then(|()| needs::install("debian.haproxy"))?;
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
-        return Err("not run: the proxy needs a core of its own, and there is one in all".into());
-    }
+    two_cores()?;
     build("release", &["potluck", "gemini-sim", "potluck-bench"])?;
     let folder = TempDir::new().map_err(|e| e.to_string())?;
     let upstream = free_port()?;
@@ -118,6 +127,14 @@ pub fn run(options: &Options) -> Result {
     bench.sim = None;
     bench.rounds(&[Kind::Chunks])?;
     report::print(&bench.samples, &bench.candidates, options.json)
+}
+
+/// An error where there is one core in all.
+pub fn two_cores() -> Result {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return Err("not run: the proxy needs a core of its own, and there is one in all".into());
+    }
+    Ok(())
 }
 
 impl Options {
@@ -157,19 +174,11 @@ impl Bench<'_> {
         // Twice, because a pool may hold connections to an upstream that was started anew.
         let warm = || load(&mut self.load(kind, candidate.port, WARM_UP));
         warm().or_else(|_| warm())?;
-        let known = || cpu_of_children() + self.sim.as_ref().map_or(Cpu(0), cpu_of);
-        let (proxy, rest, machine) = (candidate.cpu(), known(), cpu_of_machine());
-        let began = Instant::now();
-        let load = load(&mut self.load(kind, candidate.port, self.options.seconds))?;
-        let took = began.elapsed().as_secs_f64();
-        let proxy = candidate.cpu() - proxy;
-        let others = cpu_of_machine() - machine - proxy - (known() - rest);
+        let mut command = self.load(kind, candidate.port, self.options.seconds);
         Ok(Sample {
             candidate: candidate.name,
             kind,
-            load,
-            cpu_us: proxy.seconds() * 1e6 / load.done.max(1) as f64,
-            others: others.seconds() / took,
+            metered: metered(|| candidate.cpu(), self.sim.as_ref(), &mut command)?,
             rss_kib: candidate.rss_kib(),
         })
     }
@@ -195,7 +204,28 @@ impl Bench<'_> {
     }
 }
 
-fn load(command: &mut Command) -> Result<Load> {
+/// Runs the load generator, and reads what it cost the proxy; the stand-in is no noise.
+pub fn metered(
+    proxy: impl Fn() -> Cpu,
+    sim: Option<&Server>,
+    command: &mut Command,
+) -> Result<Metered> {
+    let known = || cpu_of_children() + sim.map_or(Cpu(0), cpu_of);
+    let (before, rest, machine) = (proxy(), known(), cpu_of_machine());
+    let began = Instant::now();
+    let load = load(command)?;
+    let took = began.elapsed().as_secs_f64();
+    let used = proxy() - before;
+    let others = cpu_of_machine() - machine - used - (known() - rest);
+    Ok(Metered {
+        load,
+        cpu_us: used.seconds() * 1e6 / load.done.max(1) as f64,
+        others: others.seconds() / took,
+    })
+}
+
+/// Runs the load generator; an error where more than a few answers were not whole.
+pub fn load(command: &mut Command) -> Result<Load> {
     let text = output(isolate(command))?;
     let load: Load = serde_json::from_str(&text).map_err(|e| format!("{e} in {text:?}"))?;
     if load.failed > load.done / 100 {
@@ -209,14 +239,15 @@ fn keys() -> String {
     keys.join(",")
 }
 
-fn on_core(core: &str) -> Command {
+/// A command that stays on that core.
+pub fn on_core(core: &str) -> Command {
     let mut command = program("taskset");
     command.args(["--cpu-list", core]);
     command
 }
 
 /// The stand-in, with so many milliseconds between events.
-fn sim(port: u16, gap: &str, folder: &TempDir) -> Result<Server> {
+pub fn sim(port: u16, gap: &str, folder: &TempDir) -> Result<Server> {
     let mut command = on_core(LOAD_CORE);
     command.arg(built("gemini-sim", "release"));
     command.args(["--fast", "--threads", "1", "--quiet", "--listen", &address(port)]);

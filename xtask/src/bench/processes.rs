@@ -32,7 +32,12 @@ impl Sub for Cpu {
 
 /// User and system time of a server and its workers.
 pub fn cpu_of(server: &Server) -> Cpu {
-    family(server.id()).into_iter().fold(Cpu(0), |sum, id| sum + Cpu(fields(id, &[14, 15])))
+    family(server.id()).into_iter().fold(Cpu(0), |sum, id| sum + cpu_of_process(id))
+}
+
+/// User and system time of one process, all threads of it.
+pub fn cpu_of_process(id: u32) -> Cpu {
+    Cpu(fields(id, &[14, 15]))
 }
 
 /// User and system time of all programs that this one has run to their end.
@@ -62,10 +67,14 @@ fn rss(id: u32) -> Option<u64> {
 
 /// A process and its children.
 fn family(id: u32) -> Vec<u32> {
+    std::iter::once(id).chain(children(id)).collect()
+}
+
+/// What a process's first thread has started.
+pub fn children(id: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
     let children = children.unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|id| id.parse().ok());
-    std::iter::once(id).chain(children).collect()
+    children.split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// The sum of fields of `/proc/ID/stat`, numbered as in its manual.

@@ -1,18 +1,18 @@
 //! What was measured, as tables for people or as JSON.
 
 use super::candidates::Candidate;
-use super::{Kind, Sample};
+use super::{Kind, Metered, Sample};
 use crate::Result;
 use serde_json::{Value, json};
 
 /// The proxy that all ratios are to.
 const MEASURE: &str = "nginx";
 /// Cores that others may use before times are doubtful.
-const NOISE: f64 = 0.13;
+pub const NOISE: f64 = 0.13;
 
 /// A line while it goes on.
 pub fn progress(round: usize, sample: &Sample) {
-    let Sample { candidate, kind, load, cpu_us, others, .. } = sample;
+    let Sample { candidate, kind, metered: Metered { load, cpu_us, others }, .. } = sample;
     println!(
         "round {round}  {:7} {candidate:9} {:>9.0}/s  {cpu_us:>6.1} us CPU  p50 {:>7.0} us  \
          p99 {:>7.0} us  others {others:.2} cores",
@@ -35,9 +35,9 @@ pub fn print(samples: &[Sample], candidates: &[Candidate], json: bool) -> Result
     for candidate in candidates.iter().filter(|candidate| candidate.server.is_some()) {
         println!("{}: {}\n  $ {}", candidate.name, candidate.version, candidate.command);
     }
-    let failed: u64 = samples.iter().map(|sample| sample.load.failed).sum();
+    let failed: u64 = samples.iter().map(|sample| sample.metered.load.failed).sum();
     println!("Answers that were not whole: {failed}");
-    let noise = samples.iter().map(|sample| sample.others).fold(0.0, f64::max);
+    let noise = samples.iter().map(|sample| sample.metered.others).fold(0.0, f64::max);
     if noise > NOISE {
         println!("Others used up to {noise:.2} cores: read times with care, CPU per call less so");
     }
@@ -114,12 +114,12 @@ impl Figures {
         };
         let median = |of| sorted(of)[mine.len() / 2];
         Some(Figures {
-            rate: median(|s| s.load.per_second),
-            best_rate: sorted(|s| s.load.per_second)[mine.len() - 1],
-            cpu: median(|s| s.cpu_us),
-            best_cpu: sorted(|s| s.cpu_us)[0],
-            p50: median(|s| s.load.p50_us),
-            p99: median(|s| s.load.p99_us),
+            rate: median(|s| s.metered.load.per_second),
+            best_rate: sorted(|s| s.metered.load.per_second)[mine.len() - 1],
+            cpu: median(|s| s.metered.cpu_us),
+            best_cpu: sorted(|s| s.metered.cpu_us)[0],
+            p50: median(|s| s.metered.load.p50_us),
+            p99: median(|s| s.metered.load.p99_us),
             rss: last.rss_kib,
         })
     }
@@ -134,7 +134,8 @@ fn document(samples: &[Sample], candidates: &[Candidate]) -> Value {
     })
 }
 
-fn machine() -> String {
+/// What this runs on.
+pub fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
     let model = info.lines().find(|line| line.starts_with("model name"));
