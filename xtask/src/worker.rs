@@ -3,6 +3,7 @@
 //! The rule: what runs here is what is deployed. One bundle, made in one way, in workerd itself,
 //! with the settings of `crates/worker/wrangler.jsonc`; only the test's own routes need another.
 
+mod bench;
 mod compiler;
 
 use crate::shell::{cargo, isolate, output, program, root, run, run_reading, shown, target};
@@ -34,6 +35,8 @@ pub enum Task {
     Serve(Serve),
     /// Lint what is for wasm alone, run the store's contract and a few requests inside workerd
     Test,
+    /// Measure what a call costs, beside the original's approach
+    Bench(bench::Options),
     /// Pack what `wrangler deploy` takes, below target/worker-package
     Package,
 }
@@ -57,6 +60,7 @@ pub fn run_task(task: &Task) -> Result {
         Task::Build => build().map(drop),
         Task::Serve(options) => serve(options),
         Task::Test => test(&mut Tally::default()),
+        Task::Bench(options) => bench::run(options),
         Task::Package => package(),
     }
 }
