@@ -5,8 +5,8 @@ use crate::Result;
 use crate::bench::{NOISE, machine};
 use serde_json::json;
 
-/// Ours decides more than the original, and must still not cost more.
-const RATIO: f64 = 1.0;
+/// Ours decides more than the original, without asking D1, and is to cost half of it.
+const RATIO: f64 = 0.5;
 /// Milliseconds from when the port is open until the first call is answered.
 const FIRST_CALL: f64 = 100.0;
 /// What D1 may be asked for 10,000 calls by known keys in five minutes.
