@@ -104,9 +104,15 @@ const INSTEAD = 1;
 const LAST = 2;
 const ABORT = 3;
 
+/** Comes true when the caller leaves. */
+export const leaving = (signal) =>
+  new Promise((left) => signal.addEventListener("abort", left, { once: true }));
+
 /** A body that `meter` watches: chunk by chunk as it comes, and aborted where it is not whole. */
-export function metered(body, meter) {
+export function metered(body, meter, signal) {
   const reader = body.getReader();
+  // Nothing of this request runs any more behind this event.
+  signal.addEventListener("abort", () => meter.left(), { once: true });
   let aborting = false;
   /** True once the caller has something, or the body is over. */
   const step = async (controller) => {

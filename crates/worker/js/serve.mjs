@@ -27,11 +27,13 @@ const options = {
   },
 };
 
-// Nobody knows the first port: who finds the second one open finds the database migrated.
+// Who finds the port open finds the database migrated. It is the Worker's own: behind miniflare's
+// a broken answer would end as a whole one, and a caller who leaves would not be missed.
 const worker = new Miniflare(options);
 await migrate(await worker.getD1Database("DB"));
 const host = hostname.replace(/^\[|\]$/g, "");
-await worker.setOptions({ ...options, host, port: Number(port || 80) });
+const direct = { host, port: Number(port || 80) };
+await worker.setOptions({ ...options, unsafeDirectSockets: [direct] });
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, async () => {
@@ -39,4 +41,5 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     process.exit(0);
   });
 }
-console.log(`listening on ${await worker.ready}`);
+await worker.ready;
+console.log(`listening on http://${values.listen}/`);

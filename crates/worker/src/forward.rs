@@ -7,10 +7,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
 use js_sys::Uint8Array;
-use potluck_core::{After, Call, Refusal};
+use potluck_core::{After, Call, Refusal, Way};
 use potluck_edition::marks::KeyMark;
 use potluck_edition::problem;
 use potluck_gemini::answer::{Problem, Reason};
@@ -269,7 +269,19 @@ async fn send(
         patience: asked.patience(),
         relay: None,
     };
-    region::ask(hand, asking, job.body.is_kept()).await
+    match region::ask(hand, asking, job.body.is_kept()).await {
+        // Of connections that are kept, any may have just been closed; nothing came back.
+        Err(error) if may_repeat(job) && platform::is_lost(&error) => {
+            region::ask(hand, asking, true).await
+        }
+        answer => answer,
+    }
+}
+
+/// Whether a request may reach Google twice: not what changes something of somebody's.
+fn may_repeat(job: &Job<'_>) -> bool {
+    let reads = matches!(job.asked.head.method, Method::GET | Method::HEAD);
+    job.body.is_kept() && !job.signal.aborted() && (reads || job.call.way == Way::Pool)
 }
 
 /// The text of an error; none of one that breaks off or is too long to be Google's.

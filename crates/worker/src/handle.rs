@@ -40,7 +40,12 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         return crate::contract::answer(&env, name.trim_start_matches('/')).await;
     }
     let from_page = head.fields.contains_key(ORIGIN);
-    let response = answer(env, context, &request, &head).await?;
+    let (signal, answer) = (request.signal(), answer(env, context, &request, &head));
+    // Nobody reads it.
+    let Some(response) = platform::unless_left(&signal, answer).await else {
+        return Reply::empty().with_status(499).response();
+    };
+    let response = response?;
     platform::mark(&response, &marks(from_page && !pages::is_private(head.path)));
     Ok(response)
 }

@@ -31,6 +31,8 @@ pub struct Lease {
     attempts: u8,
     end: End,
     following: Option<StepSaid>,
+    /// The request goes on, so that the end can be told in its context.
+    goes_on: bool,
 }
 
 impl Lease {
@@ -48,6 +50,7 @@ impl Lease {
             attempts: 0,
             end: End::LEFT,
             following: None,
+            goes_on: true,
         };
         let step = match lease.refused() {
             Some(refusal) => StepSaid::Refuse(refusal),
@@ -123,6 +126,11 @@ impl Lease {
     /// What is to be told of the exchange's end.
     pub fn set_end(&mut self, tokens: u64, ending: Ending) {
         self.end = End { tokens, ending };
+    }
+
+    /// The caller left: what is to be told travels with another request.
+    pub fn is_left(&mut self) {
+        self.goes_on = false;
     }
 
     /// The prompt's tokens, as they were estimated.
@@ -232,7 +240,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let end = self.end;
         self.tell(|exchange| Told::Ended(exchange, end));
-        memory::tell_soon(&self.hand);
+        if self.goes_on {
+            memory::tell_soon(&self.hand);
+        }
     }
 }
 

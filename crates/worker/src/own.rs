@@ -27,7 +27,7 @@ pub async fn answer(
 ) -> Result<Response, Problem> {
     let dialect = asked.route.dialect;
     match exchange(hand, asked, request, key).await? {
-        Ok(answered) => served::answer(answered, dialect, !asked.masked).await,
+        Ok(answered) => served::answer(answered, dialect, !asked.masked, &request.signal()).await,
         Err(refused) => Ok(served::refused(&refused, dialect)),
     }
 }

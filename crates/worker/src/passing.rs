@@ -119,6 +119,7 @@ impl Meter {
 
     /// The caller left.
     pub fn left(&mut self) {
+        self.lease.iter_mut().for_each(Lease::is_left);
         self.finish(Ending::Left);
     }
 

@@ -2,8 +2,10 @@
 //!
 //! Rule: a head crosses as one text, a line per field; a body crosses only where it must be read.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use js_sys::{Promise, Uint8Array};
@@ -44,7 +46,9 @@ extern "C" {
     #[wasm_bindgen(js_name = mark)]
     fn mark_response(response: &Response, head: &str);
     fn holds(bytes: &Uint8Array, text: &str) -> bool;
-    fn metered(body: &ReadableStream, meter: Meter) -> ReadableStream;
+    /// Comes true when the caller leaves.
+    fn leaving(signal: &AbortSignal) -> Promise;
+    fn metered(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream;
 }
 
 /// A request's head.
@@ -58,6 +62,7 @@ pub fn head_of_answer(response: &Response) -> HeaderMap {
 }
 
 /// What goes to Google, or to wherever Google sends us.
+#[derive(Clone, Copy)]
 pub struct Asking<'a> {
     /// The whole URL.
     pub url: &'a str,
@@ -92,6 +97,11 @@ pub fn is_late(error: &JsValue) -> bool {
     words(error).contains(LATE)
 }
 
+/// Whether that error means that a connection broke before anything came back.
+pub fn is_lost(error: &JsValue) -> bool {
+    words(error).contains("Network connection lost")
+}
+
 /// An error in words.
 pub fn words(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
@@ -121,8 +131,18 @@ pub fn answer_of(response: &Response, body: &ReadableStream) -> Response {
 }
 
 /// A body that `meter` watches.
-pub fn watched(body: &ReadableStream, meter: Meter) -> ReadableStream {
-    metered(body, meter)
+pub fn watched(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream {
+    metered(body, meter, signal)
+}
+
+/// What comes of `work`, unless the caller leaves before: then nothing of the request goes on, and
+/// what it holds is let go here.
+pub async fn unless_left<T>(signal: &AbortSignal, work: impl Future<Output = T>) -> Option<T> {
+    let left = JsFuture::from(leaving(signal));
+    match select(pin!(work), left).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
 }
 
 /// What was read of a body.

@@ -45,7 +45,9 @@ pub async fn answer(
     let answered = forward::run(hand, &job).await;
     drop(room);
     match answered {
-        Ok(answered) => served::answer(answered, asked.route.dialect, !asked.masked).await,
+        Ok(answered) => {
+            served::answer(answered, asked.route.dialect, !asked.masked, &job.signal).await
+        }
         Err(refused) => Ok(served::refused(&refused, asked.route.dialect)),
     }
 }

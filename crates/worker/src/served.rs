@@ -12,7 +12,7 @@ use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::stream::{Framing, Watch};
 use potluck_gemini::{Dialect, headers};
 use wasm_bindgen::JsValue;
-use web_sys::Response;
+use web_sys::{AbortSignal, Response};
 
 use crate::forward::{self, Answered, AnsweredBody, Refused};
 use crate::lease::Lease;
@@ -27,6 +27,7 @@ pub async fn answer(
     answered: Answered,
     dialect: Dialect,
     judged: bool,
+    signal: &AbortSignal,
 ) -> Result<Response, Problem> {
     let Answered { status, mut fields, body, mut lease, mark, used } = answered;
     headers::keep_for_caller(&mut fields);
@@ -50,7 +51,7 @@ pub async fn answer(
         }
         (framing, Some(body)) => {
             fields.remove(CONTENT_LENGTH);
-            platform::watched(&body, Meter::new(framing, lease, used)).into()
+            platform::watched(&body, Meter::new(framing, lease, used), signal).into()
         }
     };
     Ok(platform::answer(status, &fields, &body))

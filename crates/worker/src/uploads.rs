@@ -32,7 +32,7 @@ pub async fn start(
     match own::exchange(hand, asked, request, key).await? {
         Ok(mut answered) => {
             show_urls(&hand.fixed, &mut answered.fields, asked.base(&hand.fixed));
-            served::answer(answered, dialect, !asked.masked).await
+            served::answer(answered, dialect, !asked.masked, &request.signal()).await
         }
         Err(refused) => Ok(served::refused(&refused, dialect)),
     }
