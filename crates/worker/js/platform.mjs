@@ -98,47 +98,6 @@ function behind(read, reader) {
   }, { highWaterMark: 0 });
 }
 
-// What the meter says of a chunk, or of the end.
-const PASS = 0;
-const INSTEAD = 1;
-const LAST = 2;
-const ABORT = 3;
-
 /** Comes true when the caller leaves. */
 export const leaving = (signal) =>
   new Promise((left) => signal.addEventListener("abort", left, { once: true }));
-
-/** A body that `meter` watches: chunk by chunk as it comes, and aborted where it is not whole. */
-export function metered(body, meter, signal) {
-  const reader = body.getReader();
-  // Nothing of this request runs any more behind this event.
-  signal.addEventListener("abort", () => meter.left(), { once: true });
-  let aborting = false;
-  /** True once the caller has something, or the body is over. */
-  const step = async (controller) => {
-    let chunk, done, said;
-    try {
-      ({ done, value: chunk } = await reader.read());
-      said = done ? meter.end() : meter.push(chunk);
-    } catch {
-      said = meter.broke();
-    }
-    const out = said === PASS ? chunk : meter.out();
-    if (out?.length) controller.enqueue(out);
-    if (said === LAST) aborting = true;
-    // What is queued would be lost with an abort, so that waits until it is asked for more.
-    if (said === ABORT) throw new Error("the stream is not whole");
-    if (done && said !== LAST) controller.close();
-    return out?.length || done || aborting;
-  };
-  return new ReadableStream({
-    async pull(controller) {
-      if (aborting) throw new Error("the stream failed");
-      while (!(await step(controller)));
-    },
-    cancel(why) {
-      meter.left();
-      return reader.cancel(why);
-    },
-  }, { highWaterMark: 0 });
-}

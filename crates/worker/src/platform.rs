@@ -48,6 +48,10 @@ extern "C" {
     fn holds(bytes: &Uint8Array, text: &str) -> bool;
     /// Comes true when the caller leaves.
     fn leaving(signal: &AbortSignal) -> Promise;
+}
+
+#[wasm_bindgen(module = "/js/metered.mjs")]
+extern "C" {
     fn metered(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream;
 }
 
@@ -151,6 +155,11 @@ pub enum Taken {
     Whole(Uint8Array),
     /// It is longer than the limit; nothing of it is missing.
     Longer(ReadableStream),
+}
+
+/// Reads a body that is known to be short.
+pub async fn whole(read: Result<Promise, JsValue>) -> Result<Uint8Array, JsValue> {
+    Ok(Uint8Array::new(&JsFuture::from(read?).await?))
 }
 
 /// Reads a body up to a limit.

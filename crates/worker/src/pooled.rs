@@ -84,7 +84,10 @@ async fn prompt(
 ) -> Result<Prompt, Problem> {
     let length = asked.head.length().and_then(|length| usize::try_from(length).ok());
     let mut room = Room::reserve(length.unwrap_or(keep))?;
-    let taken = platform::read(request.body().as_ref(), keep).await;
+    let taken = match length {
+        Some(_) => platform::whole(request.array_buffer()).await.map(Taken::Whole),
+        None => platform::read(request.body().as_ref(), keep).await,
+    };
     match taken.map_err(|_| problem::refused("The body broke off or is badly framed."))? {
         Taken::Whole(bytes) => {
             room.shrink(bytes.length() as usize);

@@ -17,7 +17,7 @@ use web_sys::{AbortSignal, Response};
 use crate::forward::{self, Answered, AnsweredBody, Refused};
 use crate::lease::Lease;
 use crate::passing::{self, Meter};
-use crate::platform::{self, Taken};
+use crate::platform;
 
 /// The largest answer that is read whole.
 const SMALL: u64 = 256 << 10;
@@ -67,8 +67,8 @@ pub fn refused(refused: &Refused, dialect: Dialect) -> Response {
 
 /// One JSON text, read for its usage.
 async fn small(response: &Response, mut lease: Lease) -> Result<JsValue, Problem> {
-    let taken = platform::read(response.body().as_ref(), SMALL as usize).await;
-    let Ok(Taken::Whole(bytes)) = taken else { return Err(Problem::new(Reason::Broken)) };
+    let bytes = platform::whole(response.array_buffer()).await;
+    let bytes = bytes.map_err(|_| Problem::new(Reason::Broken))?;
     let mut watch = Watch::new(Framing::Json);
     watch.push(&bytes.subarray(bytes.length().saturating_sub(TAIL), bytes.length()).to_vec());
     lease.set_end(passing::tokens(&watch, &lease, false), Ending::Whole);
