@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::future::Future as _;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::Request;
@@ -29,6 +31,23 @@ async fn a_connection_serves_one_request_after_the_other() {
         assert_eq!(server.accepted(), 1, "{answer:?}");
         assert_eq!(upstream.waiting(), 1, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_ready_has_a_turn_before_a_request_takes_a_connection() {
+    let server = RawServer::answering(OK).await;
+    let upstream = server.upstream();
+    soon(upstream.ask(get("/"), || None)).await.unwrap().into_body().collect().await.unwrap();
+
+    let mut asking = Box::pin(upstream.ask(get("/"), || None));
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        waiting.push(upstream.waiting());
+    }
+
+    assert_eq!(waiting, [1, 0], "taken at the second turn");
+    assert_eq!(soon(asking).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
