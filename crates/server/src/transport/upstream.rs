@@ -28,8 +28,8 @@ use super::waiting::Waiting;
 /// what lies between (proxies, address translation) often for little more than one.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often a quiet worker looks for connections that have waited too long. A socket may stay
-/// open for this much longer, which hurts nobody.
+/// How often a worker looks for connections that have waited too long. One may wait for this much
+/// longer, which hurts nobody.
 const SWEEP: Duration = Duration::from_secs(2);
 
 /// Where and how to reach the origin.
@@ -145,8 +145,7 @@ impl<B: Outgoing> Upstream<B> {
         &self.origin.host
     }
 
-    /// Closes waiting connections that have had their time. Requests do the same for what they
-    /// come upon.
+    /// Closes waiting connections that have had their time.
     pub fn sweep(&self) {
         self.waiting.sweep();
     }

@@ -1,7 +1,8 @@
 //! Connections that wait for their next request.
 //!
 //! Rule: the last one used is the first one taken, so that a quiet time leaves few open; and none
-//! waits longer than the upstream is sure to keep it open.
+//! waits longer than the upstream is sure to keep it open. Time is what the last sweep saw: a call
+//! need not look at the clock for a limit of a minute.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,54 +19,58 @@ const MAX_WAITING: usize = 1024;
 /// A connection and the moment from which it waits.
 type Since<L> = (Instant, Box<L>);
 
-/// The waiting connections of one worker.
+/// The waiting connections of one worker. Wants to be swept many times within its limit.
 pub(super) struct Waiting<B: Outgoing> {
     limit: Duration,
-    links: Mutex<VecDeque<Since<Link<B>>>>,
+    kept: Mutex<Kept<B>>,
+}
+
+struct Kept<B: Outgoing> {
+    swept: Instant,
+    links: VecDeque<Since<Link<B>>>,
 }
 
 impl<B: Outgoing> Waiting<B> {
     pub(super) fn new(limit: Duration) -> Waiting<B> {
-        Waiting { limit, links: Mutex::new(VecDeque::new()) }
+        Waiting { limit, kept: Mutex::new(Kept { swept: Instant::now(), links: VecDeque::new() }) }
     }
 
     /// The freshest connection. It may have been closed meanwhile; the next request will tell.
     pub(super) fn take(&self) -> Option<Box<Link<B>>> {
-        loop {
-            let (since, link) = self.links.lock().pop_back()?;
-            if since.elapsed() < self.limit {
-                return Some(link);
-            }
-        }
+        self.kept.lock().links.pop_back().map(|(_, link)| link)
     }
 
-    /// Keeps a connection for the next request, and lets go of those that waited too long.
+    /// Keeps a connection for the next request, in the oldest one's place where there are too many.
     pub(super) fn put(&self, link: Box<Link<B>>) {
-        let now = Instant::now();
-        let mut links = self.links.lock();
-        links.push_back((now, link));
-        let surplus = links.len() > MAX_WAITING;
-        let stale = links.front().is_some_and(|(since, _)| now - *since >= self.limit);
-        let oldest = if surplus || stale { links.pop_front() } else { None };
-        drop(links);
+        let mut kept = self.kept.lock();
+        let since = kept.swept;
+        kept.links.push_back((since, link));
+        let surplus = kept.links.len() > MAX_WAITING;
+        let oldest = if surplus { kept.links.pop_front() } else { None };
+        drop(kept);
         drop(oldest);
     }
 
     /// Closes what has waited too long or was closed by the upstream meanwhile.
     pub(super) fn sweep(&self) {
-        let links = std::mem::take(&mut *self.links.lock());
+        let now = Instant::now();
+        let links = {
+            let mut kept = self.kept.lock();
+            kept.swept = now;
+            std::mem::take(&mut kept.links)
+        };
         let mut good: VecDeque<_> = links
             .into_iter()
             .filter_map(|(since, mut link)| {
-                (since.elapsed() < self.limit && link.is_quiet()).then_some((since, link))
+                (now - since < self.limit && link.is_quiet()).then_some((since, link))
             })
             .collect();
-        let mut links = self.links.lock();
-        good.append(&mut links);
-        *links = good;
+        let mut kept = self.kept.lock();
+        good.append(&mut kept.links);
+        kept.links = good;
     }
 
     pub(super) fn len(&self) -> usize {
-        self.links.lock().len()
+        self.kept.lock().links.len()
     }
 }
