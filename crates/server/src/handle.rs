@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use http::header::{HeaderName, HeaderValue, ORIGIN};
+use http::header::{HeaderName, ORIGIN};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -59,7 +59,8 @@ pub fn handle(
     peer: Peer,
 ) -> impl Future<Output = Reply> + Send {
     let app = hand.app.clone();
-    let from_page = request.headers().contains_key(ORIGIN);
+    let for_a_page =
+        request.headers().contains_key(ORIGIN) && !pages::is_private(request.uri().path());
     let dispatched = guard::check(&request).map(|()| on_heap(|| dispatch(hand, request, peer)));
     async move {
         let mut reply = match dispatched {
@@ -69,10 +70,9 @@ pub fn handle(
         app.metrics.answered(reply.status());
         let headers = reply.headers_mut();
         headers.insert(pages::REQUEST_ID, app.ids.next());
-        if from_page && !headers.contains_key(local::PRIVATE) {
+        if for_a_page {
             pages::add_cors(headers);
         }
-        headers.remove(local::PRIVATE);
         reply
     }
 }
@@ -175,9 +175,6 @@ fn preflight(request: &Request<Incoming>) -> Reply {
     let mut reply: Reply = Response::new(Answer::empty());
     *reply.status_mut() = StatusCode::NO_CONTENT;
     *reply.headers_mut() = pages::preflight(request.uri().path());
-    if pages::is_private(request.uri().path()) {
-        reply.headers_mut().insert(local::PRIVATE, HeaderValue::from_static("1"));
-    }
     reply
 }
 

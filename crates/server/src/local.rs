@@ -1,9 +1,9 @@
 //! What is answered here, without Google.
 //!
-//! Rule: which paths are ours says `potluck_edition::pages`; pages for operators never carry CORS
-//! headers.
+//! Rule: which paths are ours, and which of them no foreign page may read, says
+//! `potluck_edition::pages`.
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_edition::pages::{JSON, Page, SVG, TEXT};
@@ -18,9 +18,6 @@ use crate::handle::Told;
 use crate::me;
 use crate::transport::Answer;
 use crate::transport::drain::Phase;
-
-/// Marks an answer that no foreign page may read; taken out before it leaves.
-pub const PRIVATE: HeaderName = HeaderName::from_static("x-potluck-private");
 
 /// Answers a page.
 pub async fn answer(
@@ -48,18 +45,13 @@ pub async fn answer(
             if !allowed {
                 return Err(native(Problem::new(Reason::NotAdmin)));
             }
-            private(typed(METRICS_TYPE, app.metrics.text(app)))
+            typed(METRICS_TYPE, app.metrics.text(app))
         }
         Page::Admin if is_operator(app, &request) => {
-            return Ok(private(crate::problem::reply(
-                &Problem::new(Reason::NoRoute).saying("Nothing is served below /pool/admin."),
-                Dialect::Native,
-            )));
+            let none = Problem::new(Reason::NoRoute);
+            return Err(native(none.saying("Nothing is served below /pool/admin.")));
         }
-        Page::Admin => {
-            let refused = Problem::new(Reason::NotAdmin);
-            return Ok(private(crate::problem::reply(&refused, Dialect::Native)));
-        }
+        Page::Admin => return Err(native(Problem::new(Reason::NotAdmin))),
         Page::Me => unreachable!("answered above"),
     })
 }
@@ -75,11 +67,6 @@ fn typed(kind: &'static str, body: impl Into<bytes::Bytes>) -> Reply {
     let mut reply = Response::new(Answer::whole(body));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply
-}
-
-fn private(mut reply: Reply) -> Reply {
-    reply.headers_mut().insert(PRIVATE, HeaderValue::from_static("1"));
     reply
 }
 
