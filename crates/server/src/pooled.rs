@@ -1,7 +1,6 @@
 //! Calls that the pool may serve: the body decides.
 
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use potluck_core::{Call, KeyId, Tombstone, Way};
 use potluck_gemini::answer::{Problem, Reason};
@@ -26,13 +25,12 @@ pub async fn answer(
     key: &ApiKey,
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
-    let headers = &asked.head.headers;
-    if is_longer_than(headers, app.settings.limits.body) {
+    if is_longer_than(&body, app.settings.limits.body) {
         return Err(Problem::new(Reason::TooLarge));
     }
     let id = app.key_id(key);
     let known = app.pool().knows(id);
-    if asked.masked || (!known && is_longer_than(headers, UNPROVEN)) {
+    if asked.masked || (!known && is_longer_than(&body, UNPROVEN)) {
         return Box::pin(own::answer(hand, asked, body, key)).await;
     }
     let Prompt { scan, body, kept } = prompt(hand, asked, body, known).await?;
@@ -120,9 +118,9 @@ fn bearers_own(id: KeyId) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-fn is_longer_than(headers: &HeaderMap, limit: usize) -> bool {
-    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    length.is_some_and(|length: u64| length > limit as u64)
+/// As far as its Content-Length tells.
+fn is_longer_than(body: &Incoming, limit: usize) -> bool {
+    body.size_hint().lower() > limit as u64
 }
 
 /// What is known of a body that was too large to be read: nothing, so it goes with the own key.
