@@ -3,9 +3,11 @@
 
 import { DurableObject } from "cloudflare:workers";
 import * as rust from "./rust.js";
+import { small_body } from "./platform.mjs";
 
 export default {
-  fetch: (request, env, context) => rust.fetch(request, env, context),
+  fetch: async (request, env, context) =>
+    rust.serve(request, await small_body(request), env, context),
 };
 
 export class Pool extends DurableObject {

@@ -17,14 +17,46 @@ function fields(head) {
   return headers;
 }
 
-/** Asks; the answer's body flows when it is read. `patience` is in milliseconds, or none. */
-export const send = (url, method, head, body, signal, patience) =>
-  patiently(patience, signal, (signal) => fetch(url, asking(method, head, body, signal)));
+/** So much of a body is read at once, on either way; what is longer flows. */
+const SMALL = 256 << 10;
+
+/** The bytes of a request that is small, read before anything is decided. */
+export async function small_body(request) {
+  const length = request.headers.get("content-length");
+  if (length === null || Number(length) > SMALL) return undefined;
+  return new Uint8Array(await request.arrayBuffer());
+}
+
+/**
+ * Asks, and waits for the head; with `eager` also for the bytes of a small text. `patience` is in
+ * milliseconds, or none.
+ */
+export const send = async (url, method, head, body, signal, patience, eager) =>
+  answered(await patiently(patience, signal, (signal) =>
+    fetch(url, asking(method, head, body, signal))), eager);
 
 /** Asks through an object that stands elsewhere. */
-export const send_through = (relay, url, method, head, body, signal, patience) =>
-  patiently(patience, signal, (signal) =>
-    relay.fetch(new Request(url, asking(method, head, body, signal))));
+export const send_through = async (relay, url, method, head, body, signal, patience, eager) =>
+  answered(await patiently(patience, signal, (signal) =>
+    relay.fetch(new Request(url, asking(method, head, body, signal)))), eager);
+
+/** An answer: where it is a small JSON text, with its bytes, or that they broke off. */
+async function answered(response, eager) {
+  const { status, headers, body } = response;
+  const answer = { status, head: head_of(response), body, bytes: undefined, broken: false };
+  if (!(eager && headers.get("content-type")?.startsWith("application/json"))) return answer;
+  const length = headers.get("content-length");
+  try {
+    if (length === null) {
+      const { bytes, rest } = await take(body, SMALL);
+      return { ...answer, bytes, body: rest };
+    }
+    if (Number(length) <= SMALL) answer.bytes = new Uint8Array(await response.arrayBuffer());
+  } catch {
+    answer.broken = true;
+  }
+  return answer;
+}
 
 /** A request whose redirects are answers. */
 const asking = (method, head, body, signal) =>

@@ -39,11 +39,11 @@ pub async fn follow(
             patience: None,
             relay: None,
         };
-        let response = platform::asked(&asking).await;
-        let response = response.map_err(|_| Problem::new(Reason::Upstream))?;
-        answered.status = response.status();
-        answered.fields = platform::head_of_answer(&response);
-        answered.body = AnsweredBody::Upstream(response);
+        let answer = platform::asked(&asking).await;
+        let answer = answer.map_err(|_| Problem::new(Reason::Upstream))?;
+        answered.status = answer.status;
+        answered.fields = answer.fields;
+        answered.body = AnsweredBody::Upstream(answer.body);
     }
     match redirect::is_redirect(answered.status) {
         true => Err(Problem::new(Reason::Upstream)),

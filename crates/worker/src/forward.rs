@@ -17,7 +17,7 @@ use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::failure;
 use potluck_gemini::{ApiKey, redact};
 use wasm_bindgen::JsValue;
-use web_sys::{AbortSignal, Response};
+use web_sys::AbortSignal;
 use worker::{Delay, console_warn};
 
 use crate::asked::{Asked, Credential};
@@ -25,7 +25,7 @@ use crate::hand::Hand;
 use crate::lease::Lease;
 use crate::line::{LentSaid, OutcomeSaid, StepSaid};
 use crate::memory;
-use crate::platform::{self, Asking, Taken};
+use crate::platform::{self, Answer, AnswerBody, Asking};
 use crate::region;
 
 /// How much of an error is read. Google's take a few KiB; what is larger is no error of Google's.
@@ -72,7 +72,7 @@ pub struct Answered {
 /// Whether an answer's body may still change.
 pub enum AnsweredBody {
     /// Google's, byte for byte.
-    Upstream(Response),
+    Upstream(AnswerBody),
     /// Written anew: an error without anybody's key in it, or an answer with URLs of ours.
     Rewritten(Vec<u8>),
 }
@@ -169,8 +169,8 @@ impl Run<'_> {
             return Err(Problem::new(Reason::Upstream));
         };
         let credential = Credential::Key(&key);
-        let response = match send(self.hand, self.job, &credential, &body).await {
-            Ok(response) => response,
+        let answer = match send(self.hand, self.job, &credential, &body).await {
+            Ok(answer) => answer,
             Err(error) if platform::is_late(&error) => {
                 return Err(Problem::new(Reason::UpstreamTimeout));
             }
@@ -178,21 +178,21 @@ impl Run<'_> {
             Err(_) if self.job.signal.aborted() => return Err(Problem::new(Reason::TooSlow)),
             Err(error) => return self.unanswered(&platform::words(&error)).await,
         };
-        if response.ok() {
-            return Ok(Some(self.served(key, shown, response).await));
+        if answer.is_good() {
+            return Ok(Some(self.served(key, shown, answer).await));
         }
-        self.failed(key, response).await
+        self.failed(key, answer).await
     }
 
     /// The head is there: nothing can be taken back from now on.
-    async fn served(&mut self, key: Rc<ApiKey>, shown: bool, response: Response) -> Given {
+    async fn served(&mut self, key: Rc<ApiKey>, shown: bool, answer: Answer) -> Given {
         if !shown {
             self.lease.served();
         } else if let After::Commit { admit: true } = self.lease.report(OutcomeSaid::Served).await {
             self.mark = self.join().await;
         }
-        let fields = platform::head_of_answer(&response);
-        (response.status(), fields, AnsweredBody::Upstream(response), key)
+        let Answer { status, fields, body } = answer;
+        (status, fields, AnsweredBody::Upstream(body), key)
     }
 
     /// Stores the caller's key; an answer is not kept from its caller where that fails.
@@ -206,16 +206,16 @@ impl Run<'_> {
         }
     }
 
-    async fn failed(&mut self, key: Rc<ApiKey>, response: Response) -> Tried {
-        let (status, fields) = (response.status(), platform::head_of_answer(&response));
+    async fn failed(&mut self, key: Rc<ApiKey>, answer: Answer) -> Tried {
+        let status = answer.status;
         if (300..400).contains(&status) {
             // Says nothing about the key, and holds no text: it goes to the caller as it is.
             let unread = failure::read(status, None, b"");
             self.lease.report(OutcomeSaid::Failed(Box::new(unread))).await;
-            return Ok(Some((status, fields, AnsweredBody::Upstream(response), key)));
+            return Ok(Some((status, answer.fields, AnsweredBody::Upstream(answer.body), key)));
         }
-        let text = text_of(&response).await;
-        let kind = fields.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let text = answer.text(MAX_ERROR).await;
+        let kind = answer.fields.get(CONTENT_TYPE).map(|value| value.as_bytes());
         let failure = failure::read(status, kind, &text);
         let again = match self.lease.report(OutcomeSaid::Failed(Box::new(failure))).await {
             After::Again => true,
@@ -231,7 +231,7 @@ impl Run<'_> {
         }
         let keys = [&*key, &**self.job.key];
         let text = redact::redact(status, self.job.asked.route.dialect, &text, &keys);
-        Ok(Some((status, fields, AnsweredBody::Rewritten(text), key)))
+        Ok(Some((status, answer.fields, AnsweredBody::Rewritten(text), key)))
     }
 
     async fn unanswered(&mut self, why: &str) -> Tried {
@@ -258,7 +258,7 @@ async fn send(
     job: &Job<'_>,
     credential: &Credential<'_>,
     body: &JsValue,
-) -> Result<Response, JsValue> {
+) -> Result<Answer, JsValue> {
     let asked = job.asked;
     let asking = Asking {
         url: &asked.url(&hand.fixed.settings.google),
@@ -282,14 +282,6 @@ async fn send(
 fn may_repeat(job: &Job<'_>) -> bool {
     let reads = matches!(job.asked.head.method, Method::GET | Method::HEAD);
     job.body.is_kept() && !job.signal.aborted() && (reads || job.call.way == Way::Pool)
-}
-
-/// The text of an error; none of one that breaks off or is too long to be Google's.
-pub async fn text_of(response: &Response) -> Vec<u8> {
-    match platform::read(response.body().as_ref(), MAX_ERROR).await {
-        Ok(Taken::Whole(bytes)) => bytes.to_vec(),
-        Ok(Taken::Longer(_)) | Err(_) => Vec::new(),
-    }
 }
 
 /// Bytes as the platform takes them.

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use potluck_edition::{calls, problem};
-use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::answer::Problem;
 use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
 use potluck_gemini::{ApiKey, Class};
 use wasm_bindgen::JsValue;
@@ -15,7 +15,7 @@ use web_sys::{Request, Response};
 use crate::asked::Asked;
 use crate::forward::{self, Answered, AnsweredBody, Body, Job, Refused};
 use crate::hand::Hand;
-use crate::platform::{self, Taken};
+use crate::platform::{self, AnswerBody, Taken};
 use crate::{download, served};
 
 /// Answers a call with the caller's own key.
@@ -27,7 +27,7 @@ pub async fn answer(
 ) -> Result<Response, Problem> {
     let dialect = asked.route.dialect;
     match exchange(hand, asked, request, key).await? {
-        Ok(answered) => served::answer(answered, dialect, !asked.masked, &request.signal()).await,
+        Ok(answered) => served::answer(answered, dialect, !asked.masked, &request.signal()),
         Err(refused) => Ok(served::refused(&refused, dialect)),
     }
 }
@@ -47,8 +47,8 @@ pub async fn exchange(
         Err(refused) => return Ok(Err(refused)),
     };
     let answered = match asked.route.class {
-        Class::Download => download::follow(hand, answered, asked, &job.signal).await?,
-        _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked).await?,
+        Class::Download => download::follow(hand, answered, asked, &job.signal)?,
+        _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked),
         _ => answered,
     };
     Ok(Ok(answered))
@@ -80,20 +80,11 @@ fn may_name_us(asked: &Asked<'_>) -> bool {
 
 /// Shows the URL of a generated video on our host, where clients follow it. An answer that is too
 /// large to be looked into passes as it is.
-async fn shown_here(
-    hand: &Hand,
-    answered: Answered,
-    asked: &Asked<'_>,
-) -> Result<Answered, Problem> {
-    let AnsweredBody::Upstream(response) = &answered.body else { return Ok(answered) };
-    let taken = platform::read(response.body().as_ref(), MAPPED_BODY_MAX).await;
-    let body = match taken.map_err(|_| Problem::new(Reason::Broken))? {
-        Taken::Whole(bytes) => {
-            let (read, google) = (bytes.to_vec(), &hand.fixed.settings.google);
-            let mapped = uploads::operation_for_caller(&read, google, asked.base(&hand.fixed));
-            AnsweredBody::Rewritten(mapped.unwrap_or(read))
-        }
-        Taken::Longer(rest) => AnsweredBody::Upstream(platform::answer_of(response, &rest)),
-    };
-    Ok(Answered { body, ..answered })
+fn shown_here(hand: &Hand, answered: Answered, asked: &Asked<'_>) -> Answered {
+    let AnsweredBody::Upstream(AnswerBody::Whole(bytes)) = &answered.body else { return answered };
+    let (read, google) = (bytes.to_vec(), &hand.fixed.settings.google);
+    match uploads::operation_for_caller(&read, google, asked.base(&hand.fixed)) {
+        Some(text) => Answered { body: AnsweredBody::Rewritten(text), ..answered },
+        None => answered,
+    }
 }

@@ -20,8 +20,19 @@ use crate::passing::Meter;
 extern "C" {
     #[wasm_bindgen(js_name = head_of)]
     fn head_of_request(request: &Request) -> String;
-    #[wasm_bindgen(js_name = head_of)]
-    fn head_of_response(response: &Response) -> String;
+    fn small_body(request: &Request) -> Promise;
+    /// What `answered` of the module makes.
+    type Came;
+    #[wasm_bindgen(method, getter)]
+    fn response(this: &Came) -> Response;
+    #[wasm_bindgen(method, getter)]
+    fn status(this: &Came) -> u16;
+    #[wasm_bindgen(method, getter)]
+    fn head(this: &Came) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn bytes(this: &Came) -> Option<Uint8Array>;
+    #[wasm_bindgen(method, getter)]
+    fn broken(this: &Came) -> bool;
     fn send(
         url: &str,
         method: &str,
@@ -60,9 +71,48 @@ pub fn head_of_asked(request: &Request) -> HeaderMap {
     parse(&head_of_request(request))
 }
 
-/// An answer's head.
-pub fn head_of_answer(response: &Response) -> HeaderMap {
-    parse(&head_of_response(response))
+/// The bytes of a request's body if that is small; none of one that must flow.
+pub async fn small(request: &Request) -> Result<Option<Uint8Array>, JsValue> {
+    Ok(JsFuture::from(small_body(request)).await?.dyn_into().ok())
+}
+
+/// An answer whose head has come.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The head.
+    pub fields: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+}
+
+/// What there is of an answer's body.
+pub enum AnswerBody {
+    /// All of it: it is small.
+    Whole(Uint8Array),
+    /// It was small, and broke off.
+    Broken,
+    /// It flows when it is read; nothing of an answer without any.
+    Flowing(Option<ReadableStream>),
+}
+
+impl Answer {
+    /// Whether it is a 2xx.
+    pub fn is_good(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The text of an error; none of one that breaks off or is too long to be Google's.
+    pub async fn text(&self, limit: usize) -> Vec<u8> {
+        match &self.body {
+            AnswerBody::Whole(bytes) if bytes.length() as usize <= limit => bytes.to_vec(),
+            AnswerBody::Whole(_) | AnswerBody::Broken => Vec::new(),
+            AnswerBody::Flowing(stream) => match read(stream.as_ref(), limit).await {
+                Ok(Taken::Whole(bytes)) => bytes.to_vec(),
+                Ok(Taken::Longer(_)) | Err(_) => Vec::new(),
+            },
+        }
+    }
 }
 
 /// What goes to Google, or to wherever Google sends us.
@@ -85,7 +135,7 @@ pub struct Asking<'a> {
 }
 
 /// Asks and waits for the answer's head. An error is the platform's word for what went wrong.
-pub async fn asked(asking: &Asking<'_>) -> Result<Response, JsValue> {
+pub async fn asked(asking: &Asking<'_>) -> Result<Answer, JsValue> {
     let Asking { url, method, body, signal, .. } = *asking;
     let head = text(asking.head);
     let patience = asking.patience.map_or(0.0, |patience| patience.as_millis() as f64);
@@ -93,7 +143,13 @@ pub async fn asked(asking: &Asking<'_>) -> Result<Response, JsValue> {
         Some(relay) => send_through(relay, url, method, &head, body, signal, patience),
         None => send(url, method, &head, body, signal, patience),
     };
-    JsFuture::from(answer).await?.dyn_into()
+    let came: Came = JsFuture::from(answer).await?.unchecked_into();
+    let body = match came.bytes() {
+        Some(bytes) => AnswerBody::Whole(bytes),
+        None if came.broken() => AnswerBody::Broken,
+        None => AnswerBody::Flowing(came.response().body()),
+    };
+    Ok(Answer { status: came.status(), fields: parse(&came.head()), body })
 }
 
 /// Whether that error means that the answer's head took too long.
@@ -124,16 +180,6 @@ pub fn mark(response: &Response, head: &HeaderMap) {
     mark_response(response, &text(head));
 }
 
-/// The body of an answer, as it is.
-pub fn body_of(response: &Response) -> JsValue {
-    response.body().map_or(JsValue::NULL, JsValue::from)
-}
-
-/// The same answer with another body.
-pub fn answer_of(response: &Response, body: &ReadableStream) -> Response {
-    respond(response.status(), &head_of_response(response), body)
-}
-
 /// A body that `meter` watches.
 pub fn watched(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream {
     metered(body, meter, signal)
@@ -155,11 +201,6 @@ pub enum Taken {
     Whole(Uint8Array),
     /// It is longer than the limit; nothing of it is missing.
     Longer(ReadableStream),
-}
-
-/// Reads a body that is known to be short.
-pub async fn whole(read: Result<Promise, JsValue>) -> Result<Uint8Array, JsValue> {
-    Ok(Uint8Array::new(&JsFuture::from(read?).await?))
 }
 
 /// Reads a body up to a limit.

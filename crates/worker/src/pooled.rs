@@ -46,7 +46,7 @@ pub async fn answer(
     drop(room);
     match answered {
         Ok(answered) => {
-            served::answer(answered, asked.route.dialect, !asked.masked, &job.signal).await
+            served::answer(answered, asked.route.dialect, !asked.masked, &job.signal)
         }
         Err(refused) => Ok(served::refused(&refused, asked.route.dialect)),
     }

@@ -33,12 +33,11 @@ pub async fn ask(google: &str, key: &ApiKey) -> OutcomeSaid {
         patience: Some(PATIENCE),
         relay: None,
     };
-    let Ok(response) = platform::asked(&asking).await else { return OutcomeSaid::NoAnswer };
-    let text = forward::text_of(&response).await;
-    if response.ok() {
+    let Ok(answer) = platform::asked(&asking).await else { return OutcomeSaid::NoAnswer };
+    if answer.is_good() {
         return OutcomeSaid::Served;
     }
-    let fields = platform::head_of_answer(&response);
-    let kind = fields.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
-    OutcomeSaid::Failed(Box::new(failure::read(response.status(), kind, &text)))
+    let text = answer.text(forward::MAX_ERROR).await;
+    let kind = answer.fields.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    OutcomeSaid::Failed(Box::new(failure::read(answer.status, kind, &text)))
 }

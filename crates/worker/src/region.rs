@@ -9,13 +9,11 @@ use http::header::CONTENT_TYPE;
 use potluck_core::verdict::{Facts, Stage, Verdict, judge};
 use potluck_gemini::{Family, failure};
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::Response;
 use worker::{Env, console_warn};
 
-use crate::forward;
 use crate::hand::Hand;
 use crate::memory;
-use crate::platform::{self, Asking};
+use crate::platform::{self, Answer, AnswerBody, Asking};
 use crate::unfit;
 
 /// How long a place is held for blocked: Cloudflare's routes change within the hour.
@@ -24,20 +22,20 @@ const BLOCKED_FOR: Duration = Duration::from_secs(600);
 const PLACES: [&str; 2] = ["wnam", "enam"];
 
 /// Asks Google, from where it answers. `again`: the body can be sent once more.
-pub async fn ask(hand: &Hand, asking: Asking<'_>, again: bool) -> Result<Response, JsValue> {
+pub async fn ask(hand: &Hand, asking: Asking<'_>, again: bool) -> Result<Answer, JsValue> {
     if memory::with(|memory| memory.blocked.get()) > memory::now() {
         return through(hand, &asking).await;
     }
-    let response = platform::asked(&asking).await?;
-    if response.ok() || response.status() < 400 || !blames_place(&response).await? {
-        return Ok(response);
+    let answer = platform::asked(&asking).await?;
+    if !blames_place(&answer) {
+        return Ok(answer);
     }
     console_warn!("Google does not serve this place: calls go through an object elsewhere");
     memory::with(|memory| memory.blocked.set(memory::now() + BLOCKED_FOR));
-    if again { through(hand, &asking).await } else { Ok(response) }
+    if again { through(hand, &asking).await } else { Ok(answer) }
 }
 
-async fn through(hand: &Hand, asking: &Asking<'_>) -> Result<Response, JsValue> {
+async fn through(hand: &Hand, asking: &Asking<'_>) -> Result<Answer, JsValue> {
     let mut answer = Err(JsValue::from_str("no relay"));
     for place in PLACES {
         let relay = relay(&hand.env, place)?;
@@ -56,12 +54,15 @@ fn relay(env: &Env, place: &str) -> Result<JsValue, JsValue> {
     Ok(stub.into_rpc::<js_sys::Object>().unchecked_into())
 }
 
-/// Reads a copy, so that the answer itself stays whole for whoever judges it.
-async fn blames_place(response: &Response) -> Result<bool, JsValue> {
-    let fields = platform::head_of_answer(response);
-    let text = forward::text_of(&response.clone()?).await;
-    let kind = fields.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    let failure = failure::read(response.status(), kind, &text);
+/// As Google says it: in a small JSON answer. The page that other servers of Google's send instead
+/// is the pool's to judge.
+fn blames_place(answer: &Answer) -> bool {
+    let AnswerBody::Whole(bytes) = &answer.body else { return false };
+    if answer.status < 400 {
+        return false;
+    }
+    let kind = answer.fields.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    let failure = failure::read(answer.status, kind, &bytes.to_vec());
     let facts = Facts { family: Family::Other, prompt_tokens: 0, stage: Stage::Head };
-    Ok(judge(&failure, facts) == Verdict::OurPlace)
+    judge(&failure, facts) == Verdict::OurPlace
 }

@@ -1,10 +1,10 @@
 //! Google's answer becomes ours: headers filtered, ours added, the body watched.
 //!
-//! Rule: an answer that is one JSON text is read whole where it is small, since a stream that is
-//! watched costs more than the call; what need not be read passes outside of wasm.
+//! Rule: of a small JSON text the end is read; a stream is watched; what need not be read passes
+//! outside of wasm.
 
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use js_sys::Uint8Array;
 use potluck_core::Ending;
 use potluck_edition::marks;
 use potluck_edition::problem::headers as problem_headers;
@@ -17,13 +17,10 @@ use web_sys::{AbortSignal, Response};
 use crate::forward::{self, Answered, AnsweredBody, Refused};
 use crate::lease::Lease;
 use crate::passing::{self, Meter};
-use crate::platform;
-
-/// The largest answer that is read whole.
-const SMALL: u64 = 256 << 10;
+use crate::platform::{self, AnswerBody};
 
 /// The answer for the caller. `judged` is false where its shape was changed by a mask.
-pub async fn answer(
+pub fn answer(
     answered: Answered,
     dialect: Dialect,
     judged: bool,
@@ -32,8 +29,8 @@ pub async fn answer(
     let Answered { status, mut fields, body, mut lease, mark, used } = answered;
     headers::keep_for_caller(&mut fields);
     marks::of_served(&mut fields, lease.served_by_own(), mark, lease.attempts());
-    let response = match body {
-        AnsweredBody::Upstream(response) => response,
+    let body = match body {
+        AnsweredBody::Upstream(body) => body,
         AnsweredBody::Rewritten(text) => {
             fields.remove(CONTENT_LENGTH);
             lease.set_end(0, Ending::Whole);
@@ -41,17 +38,21 @@ pub async fn answer(
         }
     };
     let framing = if judged { marks::framing(dialect, &fields) } else { Framing::Opaque };
-    let body = match (framing, response.body()) {
-        (Framing::Json, _) if length(&fields).is_some_and(|length| length <= SMALL) => {
-            small(&response, lease).await?
+    let body = match (framing, body) {
+        (_, AnswerBody::Broken) => return Err(Problem::new(Reason::Broken)),
+        (framing, AnswerBody::Whole(bytes)) => {
+            let tokens = if framing == Framing::Json { used_by(&bytes, &lease) } else { 0 };
+            lease.set_end(tokens, Ending::Whole);
+            bytes.into()
         }
-        (Framing::Opaque, _) | (_, None) => {
+        (Framing::Opaque, AnswerBody::Flowing(stream)) => {
             lease.set_end(0, Ending::Whole);
-            platform::body_of(&response)
+            stream.map_or(JsValue::NULL, JsValue::from)
         }
-        (framing, Some(body)) => {
+        (_, AnswerBody::Flowing(None)) => JsValue::NULL,
+        (framing, AnswerBody::Flowing(Some(stream))) => {
             fields.remove(CONTENT_LENGTH);
-            platform::watched(&body, Meter::new(framing, lease, used), signal).into()
+            platform::watched(&stream, Meter::new(framing, lease, used), signal).into()
         }
     };
     Ok(platform::answer(status, &fields, &body))
@@ -65,18 +66,11 @@ pub fn refused(refused: &Refused, dialect: Dialect) -> Response {
     platform::answer(refused.problem.code, &fields, &forward::bytes(&text))
 }
 
-/// One JSON text, read for its usage.
-async fn small(response: &Response, mut lease: Lease) -> Result<JsValue, Problem> {
-    let bytes = platform::whole(response.array_buffer()).await;
-    let bytes = bytes.map_err(|_| Problem::new(Reason::Broken))?;
+/// What a JSON text says that it used.
+fn used_by(bytes: &Uint8Array, lease: &Lease) -> u64 {
     let mut watch = Watch::new(Framing::Json);
     watch.push(&bytes.subarray(bytes.length().saturating_sub(TAIL), bytes.length()).to_vec());
-    lease.set_end(passing::tokens(&watch, &lease, false), Ending::Whole);
-    Ok(bytes.into())
-}
-
-fn length(fields: &HeaderMap) -> Option<u64> {
-    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    passing::tokens(&watch, lease, false)
 }
 
 /// Usage stands in the last few KiB of an answer.

@@ -18,7 +18,7 @@ use worker::Date;
 use crate::asked::{Asked, Credential};
 use crate::fixed::Fixed;
 use crate::hand::Hand;
-use crate::platform::{self, Asking};
+use crate::platform::{self, Answer, AnswerBody, Asking};
 use crate::{forward, own, region, served};
 
 /// Starts an upload with the caller's key.
@@ -32,7 +32,7 @@ pub async fn start(
     match own::exchange(hand, asked, request, key).await? {
         Ok(mut answered) => {
             show_urls(&hand.fixed, &mut answered.fields, asked.base(&hand.fixed));
-            served::answer(answered, dialect, !asked.masked, &request.signal()).await
+            served::answer(answered, dialect, !asked.masked, &request.signal())
         }
         Err(refused) => Ok(served::refused(&refused, dialect)),
     }
@@ -65,23 +65,28 @@ async fn pass(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Respo
         patience: asked.patience(),
         relay: None,
     };
-    let response = match region::ask(hand, asking, false).await {
-        Ok(response) => response,
+    let answer = match region::ask(hand, asking, false).await {
+        Ok(answer) => answer,
         Err(error) if platform::is_late(&error) => {
             return Err(Problem::new(Reason::UpstreamTimeout));
         }
         Err(_) => return Err(Problem::new(Reason::Upstream)),
     };
-    let (status, mut fields) = (response.status(), platform::head_of_answer(&response));
+    let bad = answer.status >= 400;
+    let text = if bad { answer.text(forward::MAX_ERROR).await } else { Vec::new() };
+    let Answer { status, mut fields, body } = answer;
     show_urls(&hand.fixed, &mut fields, asked.base(&hand.fixed));
     headers::keep_for_caller(&mut fields);
-    if status < 400 {
-        return Ok(platform::answer(status, &fields, &platform::body_of(&response)));
-    }
-    fields.remove(CONTENT_LENGTH);
-    let text = forward::text_of(&response).await;
-    let text = redact::redact(status, asked.route.dialect, &text, &[]);
-    Ok(platform::answer(status, &fields, &forward::bytes(&text)))
+    let body = match body {
+        _ if bad => {
+            fields.remove(CONTENT_LENGTH);
+            forward::bytes(&redact::redact(status, asked.route.dialect, &text, &[]))
+        }
+        AnswerBody::Whole(bytes) => bytes.into(),
+        AnswerBody::Broken => return Err(Problem::new(Reason::Broken)),
+        AnswerBody::Flowing(stream) => stream.map_or(JsValue::NULL, JsValue::from),
+    };
+    Ok(platform::answer(status, &fields, &body))
 }
 
 /// Google's URLs of this upload become ours.
