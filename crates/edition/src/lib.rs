@@ -5,6 +5,7 @@
 //!
 //! - [`problem`]: what the pool's refusals say to a caller;
 //! - [`calls`]: a caller's request in the pool's terms; [`patience`]: how long it may take;
+//! - [`sockets`]: how Live sockets are bounded, and what their ends are told;
 //! - [`redirect`]: where downloads lead; [`uploads`]: how their URLs are signed;
 //! - [`marks`]: what is written on every proxied answer, and how its body is read;
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
@@ -24,5 +25,6 @@ pub mod patience;
 pub mod problem;
 pub mod redirect;
 pub mod rows;
+pub mod sockets;
 pub mod table;
 pub mod uploads;

@@ -14,15 +14,17 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use potluck_core::{After, Call, Outcome, Step, Way, Whose};
+use potluck_core::{After, Outcome, Step, Whose};
+use potluck_edition::calls::{self, Bearer};
+use potluck_edition::sockets::{self, Closing, MAX_MESSAGE, Unopened};
+use potluck_gemini::ApiKey;
 use potluck_gemini::answer::Problem;
 use potluck_gemini::credential::{EphemeralToken, Shown};
 use potluck_gemini::live::{self, Setup};
-use potluck_gemini::{ApiKey, Class};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::Reply;
 use crate::app::Hand;
@@ -32,11 +34,8 @@ use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
 use crate::problem;
 use crate::transport::{Answer, drain::Phase};
-use relay::{Between, Caller, Closing, Plain};
-use upstream::{Opened, Unopened};
-
-/// The largest frame and message: a minute of raw audio, or a few large images.
-const MAX_MESSAGE: usize = 16 << 20;
+use relay::{Between, Caller, Plain};
+use upstream::Opened;
 
 /// Opens a socket for a caller with a key.
 pub fn answer(hand: &Hand, asked: &Asked<'_>, key: ApiKey) -> Result<Reply, Problem> {
@@ -44,8 +43,7 @@ pub fn answer(hand: &Hand, asked: &Asked<'_>, key: ApiKey) -> Result<Reply, Prob
     let session = Session {
         hand: hand.clone(),
         key,
-        // No route of these but the pooled one may be served by another's key.
-        own: asked.own || asked.route.class != Class::Live,
+        insists: sockets::insists(asked.own, asked.route.class),
         source: asked.caller.block(),
         outgoing,
     };
@@ -117,7 +115,7 @@ fn open(hand: &Hand, asked: &Asked<'_>) -> Result<(Reply, OnUpgrade, Outgoing<'s
     let Asked { head, .. } = asked;
     let (accept, upgrade) = accepted(&head.headers)
         .zip(head.extensions.get::<OnUpgrade>().cloned())
-        .ok_or_else(|| problem::refused("This path is a WebSocket: ask for an upgrade."))?;
+        .ok_or_else(sockets::not_asked_for)?;
     let outgoing = Outgoing::of(asked, Body::Once(None), &hand.app.settings.limits).into_owned();
     let mut reply: Reply = Response::new(Answer::empty());
     *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -157,7 +155,7 @@ fn config() -> WebSocketConfig {
 struct Session {
     hand: Hand,
     key: ApiKey,
-    own: bool,
+    insists: bool,
     source: potluck_core::SourceBlock,
     outgoing: Outgoing<'static>,
 }
@@ -206,22 +204,12 @@ impl Session {
 
     fn begin(&self, setup: &Setup) -> (Lease, Step<Lent>) {
         let app = &self.hand.app;
-        let own = self.own || setup.own.is_some();
-        let call = Call {
-            bearer: Some(app.key_id(&self.key)),
+        let bearer = Bearer {
+            id: app.key_id(&self.key),
             tombstone: Some(app.tombstone(&self.key)),
-            model: setup.model.as_deref(),
-            family: potluck_gemini::Family::Live,
-            metered: setup.metered,
-            way: if own { Way::OwnOnly } else { Way::Pool },
-            proof: false,
-            conversation: None,
-            signature: None,
-            has_model_turn: false,
-            prompt_tokens: 0,
             source: self.source,
-            own_requested: self.own,
         };
+        let call = calls::live(setup, bearer, self.insists);
         Lease::begin(app, call)
     }
 
@@ -267,12 +255,4 @@ enum Tried {
     Open(Box<Opened>, Lent),
     Again,
     Close(Closing),
-}
-
-/// A text to put into a close frame.
-fn close_text(text: &str) -> Utf8Bytes {
-    // RFC 6455 §5.5: a control frame holds 125 bytes, two of them the code.
-    const MOST: usize = 123;
-    let end = (0..=text.len().min(MOST)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text[..end].to_owned().into()
 }

@@ -9,21 +9,16 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use potluck_core::Refusal;
-use potluck_gemini::{ApiKey, redact};
+use potluck_edition::sockets::{Closing, FIRST_FRAME};
+use potluck_gemini::ApiKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::close_text;
-use super::upstream::{Google, Unopened};
-use crate::problem;
+use super::upstream::Google;
 
-/// How long a caller may take to send the setup: the SDKs send it at once.
-const FIRST_FRAME: Duration = Duration::from_secs(30);
 /// How long a close may take to be said.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -32,9 +27,6 @@ pub type Plain = fn(&[u8]) -> bool;
 
 /// The caller's end.
 pub struct Caller(pub WebSocketStream<TokioIo<Upgraded>>);
-
-/// How a socket is closed.
-pub struct Closing(CloseFrame);
 
 impl Caller {
     /// The first frame; none if the caller leaves before.
@@ -70,34 +62,7 @@ impl Caller {
     /// Says goodbye.
     pub async fn close(&mut self, closing: &Closing) {
         // Whoever does not listen any more need not be told.
-        let _ = timeout(GOODBYE, self.0.close(Some(closing.0.clone()))).await;
-    }
-}
-
-impl Closing {
-    fn new(code: CloseCode, reason: &str) -> Closing {
-        Closing(CloseFrame { code, reason: close_text(reason) })
-    }
-
-    /// The pool's refusal, with the codes that Google uses (`gemini-api.md` §5).
-    pub fn of_refusal(refusal: Refusal) -> Closing {
-        let code = match refusal {
-            Refusal::NoKey | Refusal::KeyRefused { .. } | Refusal::OurPlace => CloseCode::Invalid,
-            Refusal::TooManyRefused { .. } => CloseCode::Policy,
-            _ => CloseCode::Error,
-        };
-        Closing::new(code, &problem::of_refusal(refusal, None).message)
-    }
-
-    /// Google's own word, without anybody's key.
-    pub fn of_unopened(why: &Unopened, keys: &[&ApiKey]) -> Closing {
-        match why {
-            Unopened::Failed(_, Some(frame)) => redacted(frame.clone(), keys),
-            Unopened::Failed(failure, None) => {
-                Closing::new(CloseCode::Error, &redact::redact_text(&failure.message, keys))
-            }
-            Unopened::NoAnswer => Closing::of_refusal(Refusal::NoAnswer),
-        }
+        let _ = timeout(GOODBYE, self.0.close(Some(frame(closing)))).await;
     }
 }
 
@@ -131,19 +96,15 @@ pub async fn run(
     }
     let (for_caller, for_google) = match end {
         End::Left(frame) => (None, frame),
-        End::Foreign => (Some(Closing::new(CloseCode::Policy, FOREIGN).0), None),
-        End::Closed(frame) => (frame.map(|frame| redacted(frame, keys).0), None),
-        End::Cut => (Some(Closing::new(CloseCode::Error, CUT).0), None),
+        End::Foreign => (Some(frame(&Closing::foreign())), None),
+        End::Closed(frame) => (frame.map(|frame| redacted(&frame, keys)), None),
+        End::Cut => (Some(frame(&Closing::cut())), None),
     };
     // Whoever does not listen any more need not be told.
     let _ = timeout(GOODBYE, to_google.send(Message::Close(for_google))).await;
     let _ = timeout(GOODBYE, to_caller.send(Message::Close(for_caller))).await;
     let _ = timeout(GOODBYE, to_caller.close()).await;
 }
-
-const FOREIGN: &str =
-    "POOL_NEEDS_OWN_KEY: this socket is pooled; open it with x-potluck-route: own";
-const CUT: &str = "POOL_NO_ANSWER: the upstream closed the socket without a word";
 
 /// Why a socket ends.
 enum End {
@@ -224,7 +185,10 @@ fn is_data(message: &Message) -> bool {
     matches!(message, Message::Text(_) | Message::Binary(_))
 }
 
-fn redacted(frame: CloseFrame, keys: &[&ApiKey]) -> Closing {
-    let reason = redact::redact_text(frame.reason.as_str(), keys);
-    Closing(CloseFrame { code: frame.code, reason: close_text(&reason) })
+fn frame(closing: &Closing) -> CloseFrame {
+    CloseFrame { code: closing.code.into(), reason: closing.reason.as_str().into() }
+}
+
+fn redacted(said: &CloseFrame, keys: &[&ApiKey]) -> CloseFrame {
+    frame(&Closing::of_google(said.code.into(), said.reason.as_str(), keys))
 }

@@ -1,19 +1,16 @@
 //! Google's end of a Live socket.
 
-use std::time::Duration;
-
 use futures_util::{SinkExt, StreamExt};
 use http::header::{
     CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Request, Uri};
-use potluck_gemini::failure::{self, Failure};
-use potluck_gemini::live;
+use potluck_edition::sockets::{self, SETUP, Unopened};
+use potluck_gemini::failure;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::config;
@@ -22,10 +19,6 @@ use crate::app::Hand;
 use crate::lease::Lease;
 use crate::outgoing::{Credential, Outgoing};
 use crate::transport::Stream;
-
-/// How long Google may take to open a socket and to accept a setup. It takes a second or two; a
-/// caller who speaks waits no longer.
-const SETUP: Duration = Duration::from_secs(30);
 
 /// A socket to Google.
 pub type Google = WebSocketStream<Stream>;
@@ -36,14 +29,6 @@ pub struct Opened {
     first: Message,
 }
 
-/// Why there is none.
-pub enum Unopened {
-    /// Google refused; the code and reason it closed with, if it came so far.
-    Failed(Box<Failure>, Option<CloseFrame>),
-    /// No word at all.
-    NoAnswer,
-}
-
 impl Opened {
     /// Hands Google's first word over, and everything after it both ways. What Google closes it
     /// with has its effect on the key, as an error in any other answer has.
@@ -52,9 +37,9 @@ impl Opened {
             return;
         }
         let closed = |frame: &CloseFrame| {
-            if !matches!(frame.code, CloseCode::Normal | CloseCode::Away) {
-                let reason = frame.reason.as_str();
-                lease.interrupted(&failure::read_close(frame.code.into(), reason));
+            let code = frame.code.into();
+            if sockets::is_fault(code) {
+                lease.interrupted(&failure::read_close(code, frame.reason.as_str()));
             }
         };
         relay::run(caller, self.google, between, closed).await;
@@ -89,8 +74,7 @@ async fn handshake(
             let kind = response.headers().get(http::header::CONTENT_TYPE);
             let body = response.body().as_deref().unwrap_or_default();
             let status = response.status().as_u16();
-            let failure = failure::read(status, kind.map(|v| v.as_bytes()), body);
-            Err(Unopened::Failed(Box::new(failure), None))
+            Err(Unopened::refused(status, kind.map(|v| v.as_bytes()), body))
         }
         Err(_) => Err(Unopened::NoAnswer),
     }
@@ -127,14 +111,12 @@ pub async fn set_up(mut google: Google, setup: Message) -> Result<Opened, Unopen
     match first {
         Some(Message::Close(frame)) => {
             let frame = frame.ok_or(Unopened::NoAnswer)?;
-            let failure = failure::read_close(frame.code.into(), frame.reason.as_str());
-            Err(Unopened::Failed(Box::new(failure), Some(frame)))
+            Err(Unopened::closed(frame.code.into(), frame.reason.as_str()))
         }
-        Some(first) if live::is_error(relay::text(&first)) => {
-            let failure = failure::read(0, None, relay::text(&first));
-            Err(Unopened::Failed(Box::new(failure), None))
-        }
-        Some(first) => Ok(Opened { google, first }),
+        Some(first) => match Unopened::first_word(relay::text(&first)) {
+            Some(why) => Err(why),
+            None => Ok(Opened { google, first }),
+        },
         None => Err(Unopened::NoAnswer),
     }
 }
