@@ -8,7 +8,7 @@ mod compiler;
 
 use crate::shell::{cargo, isolate, output, program, root, run, run_reading, shown, target};
 use crate::test::Tally;
-use crate::{Result, needs};
+use crate::{Result, needs, stage};
 use clap::{Args, Subcommand};
 use compiler::Compiler;
 use std::fs;
@@ -133,9 +133,11 @@ pub fn test(tally: &mut Tally) -> Result {
     }
     seal_keys(folder.path())?;
     suite(node("contract.mjs")?.arg("--bundle").arg(contract), tally)?;
-    for script in ["requests.mjs", "pool.mjs"] {
+    stage::build("dev", &["gemini-sim"])?;
+    for script in ["requests.mjs", "pool.mjs", "live.mjs"] {
         let mut requests = node(script)?;
-        suite(requests.arg("--bundle").arg(&deployed).arg("--folder").arg(folder.path()), tally)?;
+        requests.arg("--bundle").arg(&deployed).arg("--folder").arg(folder.path());
+        suite(requests.arg("--sim").arg(stage::built("gemini-sim", "dev")), tally)?;
     }
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} checks failed", tally.failed)) }
 }

@@ -9,9 +9,11 @@ const HERE = import.meta.dirname;
 const MIGRATIONS = join(HERE, "../../store/migrations");
 
 /** The package lies where `cargo xtask` installs it, not beside this file. */
-export const { Miniflare, Log, LogLevel } = createRequire(
-  join(process.env.MINIFLARE_HOME ?? HERE, "/"),
-)("miniflare");
+const installed = createRequire(join(process.env.MINIFLARE_HOME ?? HERE, "/"));
+export const { Miniflare, Log, LogLevel } = installed("miniflare");
+
+/** Sockets as miniflare itself has them: the oldest Node that runs it has none. */
+export const { WebSocket, WebSocketServer } = createRequire(installed.resolve("miniflare"))("ws");
 
 /** The Worker's settings, less their comments. */
 export async function settings() {

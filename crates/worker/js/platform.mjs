@@ -17,15 +17,8 @@ function fields(head) {
   return headers;
 }
 
-/** So much of a body is read at once, on either way; what is longer flows. */
+/** So much of an answer is read at once; what is longer flows. */
 const SMALL = 256 << 10;
-
-/** The bytes of a request that is small, read before anything is decided. */
-export async function small_body(request) {
-  const length = request.headers.get("content-length");
-  if (length === null || Number(length) > SMALL) return undefined;
-  return new Uint8Array(await request.arrayBuffer());
-}
 
 /**
  * Asks, and waits for the head; with `eager` also for the bytes of a small text. `patience` is in
@@ -43,7 +36,8 @@ export const send_through = async (relay, url, method, head, body, signal, patie
 /** An answer: where it is a small JSON text, with its bytes, or that they broke off. */
 async function answered(response, eager) {
   const { status, headers, body } = response;
-  const answer = { status, head: head_of(response), body, bytes: undefined, broken: false };
+  const head = head_of(response);
+  const answer = { response, status, head, body, bytes: undefined, broken: false };
   if (!(eager && headers.get("content-type")?.startsWith("application/json"))) return answer;
   const length = headers.get("content-length");
   try {

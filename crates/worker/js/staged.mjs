@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { Miniflare, world } from "./local.mjs";
 
 const option = { type: "string" };
-export const { values } = parseArgs({ options: { bundle: option, folder: option } });
+export const { values } = parseArgs({ options: { bundle: option, folder: option, sim: option } });
 
 /** A master key that lies in the folder. */
 export const masterKey = async (name) => (await readFile(join(values.folder, name), "utf8")).trim();
@@ -42,7 +42,8 @@ export async function staged(changes, body) {
     return answer;
   };
   try {
-    await body({ get, database: await worker.getD1Database("DB").catch(() => undefined) });
+    const database = await worker.getD1Database("DB").catch(() => undefined);
+    await body({ get, database, url: await worker.ready });
   } finally {
     await worker.dispose();
   }

@@ -1,11 +1,12 @@
 // Stands before the bundle's entry in a test: counts what the Worker and its object ask of D1, and
 // lets D1 be out of reach. `/watched` tells and forgets the count, `/watched/lost` and
-// `/watched/found` are D1's.
+// `/watched/found` are D1's; `/watched/told` tells and forgets what isolates told the object.
 
 import worker, { Pool as Watched } from "./entry.mjs";
 
 let statements = 0;
 let lost = false;
+let told = [];
 
 /** What each method sends, in statements. */
 const SENT = {
@@ -49,12 +50,18 @@ export class Pool extends Watched {
   constructor(context, env) {
     super(context, behind(env));
   }
+
+  ask(said) {
+    told.push(...(JSON.parse(said).told ?? []));
+    return super.ask(said);
+  }
 }
 
 export default {
   async fetch(request, env, context) {
     const { pathname } = new URL(request.url);
     if (!pathname.startsWith("/watched")) return worker.fetch(request, behind(env), context);
+    if (pathname === "/watched/told") return Response.json(told.splice(0));
     if (pathname !== "/watched") lost = pathname === "/watched/lost";
     const counted = statements;
     statements = 0;

@@ -121,9 +121,7 @@ impl Asked<'_> {
             fields.append(name, value.clone());
         }
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some((name, value)) = placed(credential, self.route.dialect) {
-            fields.insert(name, value);
-        }
+        place(&mut fields, credential, self.route.dialect);
         fields
     }
 
@@ -144,6 +142,13 @@ impl Asked<'_> {
             tombstone: Some(Tombstone(fixed.vault.tombstone(key))),
             source: source(&self.head.fields),
         }
+    }
+}
+
+/// Puts a credential where that dialect's routes want it.
+pub fn place(fields: &mut HeaderMap, credential: &Credential<'_>, dialect: Dialect) {
+    if let Some((name, value)) = placed(credential, dialect) {
+        fields.insert(name, value);
     }
 }
 

@@ -38,6 +38,7 @@ pub async fn follow(
             signal: Some(signal),
             patience: None,
             relay: None,
+            eager: false,
         };
         let answer = platform::asked(&asking).await;
         let answer = answer.map_err(|_| Problem::new(Reason::Upstream))?;

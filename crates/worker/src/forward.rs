@@ -17,7 +17,6 @@ use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::failure;
 use potluck_gemini::{ApiKey, redact};
 use wasm_bindgen::JsValue;
-use web_sys::AbortSignal;
 use worker::{Delay, console_warn};
 
 use crate::asked::{Asked, Credential};
@@ -41,8 +40,6 @@ pub struct Job<'a> {
     pub key: &'a Rc<ApiKey>,
     /// The body.
     pub body: Body,
-    /// Ends with the caller's connection.
-    pub signal: AbortSignal,
 }
 
 /// A body, and whether it can be sent twice.
@@ -123,8 +120,11 @@ pub async fn run(hand: &Rc<Hand>, job: &Job<'_>) -> Result<Answered, Refused> {
             }
             StepSaid::Key { number, key } => run.attempt_lent(number, &key).await,
             StepSaid::Wait(milliseconds) => {
-                Delay::from(Duration::from_millis(milliseconds)).await;
-                Ok(None)
+                let waited = Delay::from(Duration::from_millis(milliseconds));
+                match platform::unless_left(&hand.signal, waited).await {
+                    Some(()) => Ok(None),
+                    None => Err(Problem::new(Reason::TooSlow)),
+                }
             }
             StepSaid::Refuse(refusal) => Err(problem::of_refusal(refusal, job.call.model)),
         };
@@ -175,7 +175,7 @@ impl Run<'_> {
                 return Err(Problem::new(Reason::UpstreamTimeout));
             }
             // Whoever left says nothing about the key.
-            Err(_) if self.job.signal.aborted() => return Err(Problem::new(Reason::TooSlow)),
+            Err(_) if self.hand.signal.aborted() => return Err(Problem::new(Reason::TooSlow)),
             Err(error) => return self.unanswered(&platform::words(&error)).await,
         };
         if answer.is_good() {
@@ -191,7 +191,7 @@ impl Run<'_> {
         } else if let After::Commit { admit: true } = self.lease.report(OutcomeSaid::Served).await {
             self.mark = self.join().await;
         }
-        let Answer { status, fields, body } = answer;
+        let Answer { status, fields, body, .. } = answer;
         (status, fields, AnsweredBody::Upstream(body), key)
     }
 
@@ -265,13 +265,14 @@ async fn send(
         method: asked.head.method.as_str(),
         head: &asked.fields(credential),
         body,
-        signal: Some(&job.signal),
+        signal: Some(&hand.signal),
         patience: asked.patience(),
         relay: None,
+        eager: !asked.route.stream,
     };
     match region::ask(hand, asking, job.body.is_kept()).await {
         // Of connections that are kept, any may have just been closed; nothing came back.
-        Err(error) if may_repeat(job) && platform::is_lost(&error) => {
+        Err(error) if may_repeat(job) && !hand.signal.aborted() && platform::is_lost(&error) => {
             region::ask(hand, asking, true).await
         }
         answer => answer,
@@ -281,7 +282,7 @@ async fn send(
 /// Whether a request may reach Google twice: not what changes something of somebody's.
 fn may_repeat(job: &Job<'_>) -> bool {
     let reads = matches!(job.asked.head.method, Method::GET | Method::HEAD);
-    job.body.is_kept() && !job.signal.aborted() && (reads || job.call.way == Way::Pool)
+    job.body.is_kept() && (reads || job.call.way == Way::Pool)
 }
 
 /// Bytes as the platform takes them.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use web_sys::AbortSignal;
 use worker::{Context, Env};
 
 use crate::fixed::Fixed;
@@ -16,6 +17,8 @@ pub struct Hand {
     pub env: Env,
     /// Lets work go on behind the answer.
     pub context: Context,
+    /// Tells that the caller left.
+    pub signal: AbortSignal,
     /// What all requests of this isolate share.
     pub fixed: Rc<Fixed>,
 }

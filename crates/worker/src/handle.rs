@@ -4,24 +4,28 @@
 //! then on it does not ask again, as bindings do not change while it lives.
 
 use std::cell::{Cell, OnceCell};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use http::HeaderMap;
 use http::header::{HeaderValue, ORIGIN};
+use js_sys::Uint8Array;
 use potluck_edition::ids::RequestIds;
 use potluck_edition::pages;
 use potluck_edition::problem::key;
 use potluck_gemini::Class;
 use potluck_gemini::answer::Problem;
 use potluck_gemini::credential::Shown;
+use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
-use worker::{Context, Env, event};
+use worker::{Context, Env, worker_sys};
 
 use crate::asked::{self, Asked, Head};
 use crate::hand::{self, Hand};
+use crate::platform::Incoming;
 use crate::reply::Reply;
 use crate::unfit::{self, Unfit};
-use crate::{local, own, platform, pooled, uploads};
+use crate::{live, local, own, platform, pooled, uploads};
 
 thread_local! {
     /// The objects have told this isolate that all is set up.
@@ -30,22 +34,33 @@ thread_local! {
     static IDS: OnceCell<RequestIds> = const { OnceCell::new() };
 }
 
-/// Takes and gives the platform's own types: through any other every chunk would be copied.
-#[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    let (method, url) = (request.method(), request.url());
-    let head = Head::of(&method, &url, platform::head_of_asked(&request));
+/// Takes and gives the platform's own types: through any other every chunk would be copied. `bytes`
+/// is the body, if it is small.
+#[wasm_bindgen]
+pub async fn serve(
+    request: Request,
+    bytes: Option<Uint8Array>,
+    env: Env,
+    context: worker_sys::Context,
+) -> Result<Response, JsValue> {
+    // A panic costs this request: what it leaves behind elsewhere is whole, or set anew.
+    AssertUnwindSafe(served(&Incoming { request: &request, bytes }, env, Context::new(context)))
+        .await
+}
+
+async fn served(
+    incoming: &Incoming<'_>,
+    env: Env,
+    context: Context,
+) -> Result<Response, JsValue> {
+    let (method, url) = (incoming.request.method(), incoming.request.url());
+    let head = Head::of(&method, &url, platform::head_of_asked(incoming.request));
     #[cfg(feature = "contract")]
     if let Some(name) = head.path.strip_prefix("/contract") {
-        return crate::contract::answer(&env, name.trim_start_matches('/')).await;
+        return Ok(crate::contract::answer(&env, name.trim_start_matches('/')).await?);
     }
     let from_page = head.fields.contains_key(ORIGIN);
-    let (signal, answer) = (request.signal(), answer(env, context, &request, &head));
-    // Nobody reads it.
-    let Some(response) = platform::unless_left(&signal, answer).await else {
-        return Reply::empty().with_status(499).response();
-    };
-    let response = response?;
+    let response = answer(env, context, incoming, &head).await?;
     platform::mark(&response, &marks(from_page && !pages::is_private(head.path)));
     Ok(response)
 }
@@ -53,7 +68,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 async fn answer(
     env: Env,
     context: Context,
-    request: &Request,
+    incoming: &Incoming<'_>,
     head: &Head<'_>,
 ) -> worker::Result<Response> {
     if head.method == http::Method::OPTIONS {
@@ -63,13 +78,13 @@ async fn answer(
         Ok(fixed) => fixed,
         Err(unfit) => return Reply::unfit(&unfit).response(),
     };
-    let hand = Rc::new(Hand { env, context, fixed });
+    let hand = Rc::new(Hand { env, context, fixed, signal: incoming.request.signal() });
     if let Some(refusal) = unready(&hand).await? {
         return Ok(refusal);
     }
     match pages::find(head.path) {
-        Some(page) => local::answer(&hand, page, request, head).await,
-        None => proxied(&hand, request, head).await,
+        Some(page) => local::answer(&hand, page, incoming, head).await,
+        None => proxied(&hand, incoming, head).await,
     }
 }
 
@@ -79,7 +94,7 @@ async fn proxied(hand: &Rc<Hand>, request: &Request, head: &Head<'_>) -> worker:
         Ok(understood) => understood,
         Err((problem, dialect)) => return Reply::problem(&problem, dialect).response(),
     };
-    match dispatch(hand, request, &asked, shown).await {
+    match dispatch(hand, incoming, &asked, shown).await {
         Ok(response) => Ok(response),
         Err(problem) => Reply::problem(&problem, asked.route.dialect).response(),
     }
@@ -87,21 +102,19 @@ async fn proxied(hand: &Rc<Hand>, request: &Request, head: &Head<'_>) -> worker:
 
 async fn dispatch(
     hand: &Rc<Hand>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     asked: &Asked<'_>,
     shown: Shown,
 ) -> Result<Response, Problem> {
     match asked.route.class {
-        Class::Pooled => pooled::answer(hand, asked, request, &Rc::new(key(shown)?)).await,
+        Class::Pooled => pooled::answer(hand, asked, incoming, &Rc::new(key(shown)?)).await,
         Class::Listing | Class::Own | Class::Download => {
-            own::answer(hand, asked, request, &Rc::new(key(shown)?)).await
+            own::answer(hand, asked, incoming, &Rc::new(key(shown)?)).await
         }
-        Class::UploadStart => uploads::start(hand, asked, request, &Rc::new(key(shown)?)).await,
-        Class::UploadPart => uploads::part(hand, asked, request, shown).await,
-        Class::Live | Class::LiveMusic | Class::LiveConstrained => {
-            Err(potluck_edition::problem::refused("Live sockets are not served yet.")
-                .with_status(501))
-        }
+        Class::UploadStart => uploads::start(hand, asked, incoming, &Rc::new(key(shown)?)).await,
+        Class::UploadPart => uploads::part(hand, asked, incoming, shown).await,
+        Class::Live | Class::LiveMusic => live::answer(hand, asked, Rc::new(key(shown)?)),
+        Class::LiveConstrained => live::constrained(hand, asked, shown),
     }
 }
 

@@ -12,6 +12,7 @@
 //! - [`unfit`]: why this Worker cannot serve yet, a sentence each; [`reply`]: our own answers;
 //! - [`clock`], [`lent`], [`caller`]: time, keys and contributors as the object's pool knows them;
 //! - `d1`: the store over D1; `handle`, `local`: where requests come in;
+//! - `live`: sockets, whose frames are pumped outside of wasm;
 //! - `pool`: the object; `awake`: what it knows and answers; `scribe`: what it writes down;
 //! - `contract`: the store's suite, run on request (feature `contract`, never deployed).
 
@@ -43,6 +44,8 @@ mod lease;
 pub mod leases;
 pub mod lent;
 pub mod line;
+#[cfg(target_arch = "wasm32")]
+mod live;
 #[cfg(target_arch = "wasm32")]
 mod local;
 #[cfg(target_arch = "wasm32")]

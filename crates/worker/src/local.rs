@@ -3,20 +3,19 @@
 //! Rule: which paths are ours says `potluck_edition::pages`. An object is asked about the pool
 //! alone, and never told a key.
 
-use js_sys::Uint8Array;
 use potluck_core::LimitsPatch;
 use potluck_edition::pages::Page;
 use potluck_edition::{badge, me, problem, table};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, Dialect, credential};
 use serde_json::Value;
-use web_sys::{Request, Response};
+use web_sys::Response;
 use worker::{Env, Method, RequestInit};
 
 use crate::asked::Head;
 use crate::caller::Caller;
 use crate::hand::Hand;
-use crate::platform::{self, Taken};
+use crate::platform::{Incoming, Taken};
 use crate::reply::{self, Reply};
 use crate::unfit;
 
@@ -27,14 +26,14 @@ pub const READY: &str = "/readyz";
 pub async fn answer(
     hand: &Hand,
     page: Page,
-    request: &Request,
+    incoming: &Incoming<'_>,
     head: &Head<'_>,
 ) -> worker::Result<Response> {
     let reads = matches!(head.method, http::Method::GET | http::Method::HEAD);
     let refused = |reason| told(&Problem::new(reason));
     match page {
         Page::Admin => refused(Reason::NotAdmin),
-        Page::Me => contributor(hand, request, head).await,
+        Page::Me => contributor(hand, incoming, head).await,
         _ if !reads => refused(Reason::Method),
         // Its callers are no operators, as long as nobody can be told from one.
         Page::Metrics => refused(Reason::NotAdmin),
@@ -87,7 +86,7 @@ async fn contributor(hand: &Hand, request: &Request, head: &Head<'_>) -> worker:
             init.method = Method::Delete;
             crate::lease::forget(hand, caller.id);
         }
-        http::Method::PATCH => match read_patch(request, &key).await {
+        http::Method::PATCH => match read_patch(hand, incoming, &key).await {
             Ok(patch) => {
                 init.method = Method::Patch;
                 init.body = Some(me::pass_on(&patch).to_string().into());
@@ -102,11 +101,14 @@ async fn contributor(hand: &Hand, request: &Request, head: &Head<'_>) -> worker:
     ask_so(&hand.env, &object, head.path, &init).await
 }
 
-async fn read_patch(request: &Request, key: &ApiKey) -> Result<LimitsPatch, Problem> {
-    let taken = platform::read(request.body().as_ref(), me::MAX_PATCH).await;
-    match taken {
-        Ok(Taken::Whole(text)) => me::patch(&Uint8Array::to_vec(&text), key),
-        Ok(Taken::Longer(_)) => Err(me::bad("the body is too large")),
+async fn read_patch(
+    hand: &Hand,
+    incoming: &Incoming<'_>,
+    key: &ApiKey,
+) -> Result<LimitsPatch, Problem> {
+    match incoming.read(me::MAX_PATCH, &hand.signal).await {
+        Ok(Taken::Whole(text)) if text.length() as usize <= me::MAX_PATCH => me::patch(&text.to_vec(), key),
+        Ok(_) => Err(me::bad("the body is too large")),
         Err(_) => Err(me::bad("the body broke off")),
     }
 }

@@ -5,29 +5,30 @@
 
 use std::rc::Rc;
 
+use js_sys::Uint8Array;
 use potluck_edition::{calls, problem};
 use potluck_gemini::answer::Problem;
 use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
 use potluck_gemini::{ApiKey, Class};
 use wasm_bindgen::JsValue;
-use web_sys::{Request, Response};
+use web_sys::Response;
 
 use crate::asked::Asked;
 use crate::forward::{self, Answered, AnsweredBody, Body, Job, Refused};
 use crate::hand::Hand;
-use crate::platform::{self, AnswerBody, Taken};
+use crate::platform::{self, AnswerBody, Incoming, Taken};
 use crate::{download, served};
 
 /// Answers a call with the caller's own key.
 pub async fn answer(
     hand: &Rc<Hand>,
     asked: &Asked<'_>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     key: &Rc<ApiKey>,
 ) -> Result<Response, Problem> {
     let dialect = asked.route.dialect;
-    match exchange(hand, asked, request, key).await? {
-        Ok(answered) => served::answer(answered, dialect, !asked.masked, &request.signal()),
+    match exchange(hand, asked, incoming, key).await? {
+        Ok(answered) => served::answer(answered, dialect, !asked.masked, &hand.signal),
         Err(refused) => Ok(served::refused(&refused, dialect)),
     }
 }
@@ -36,18 +37,18 @@ pub async fn answer(
 pub async fn exchange(
     hand: &Rc<Hand>,
     asked: &Asked<'_>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     key: &Rc<ApiKey>,
 ) -> Result<Result<Answered, Refused>, Problem> {
-    let body = outgoing_body(hand, asked, request).await?;
+    let body = outgoing_body(hand, asked, incoming).await?;
     let call = calls::own_call(&asked.route, asked.bearer(key, &hand.fixed));
-    let job = Job { asked, call, key, body, signal: request.signal() };
+    let job = Job { asked, call, key, body };
     let answered = match forward::run(hand, &job).await {
         Ok(answered) => answered,
         Err(refused) => return Ok(Err(refused)),
     };
     let answered = match asked.route.class {
-        Class::Download => download::follow(hand, answered, asked, &job.signal)?,
+        Class::Download => download::follow(hand, answered, asked, &hand.signal)?,
         _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked),
         _ => answered,
     };
@@ -55,20 +56,22 @@ pub async fn exchange(
 }
 
 async fn outgoing_body(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Body, Problem> {
-    let Some(stream) = request.body() else { return Ok(Body::Kept(JsValue::UNDEFINED)) };
     if !may_name_us(asked) {
-        return Ok(Body::once(stream.into()));
+        return Ok(Body::once(incoming.body()));
     }
-    let (base, google) = (asked.base(&hand.fixed), &hand.fixed.settings.google);
-    match platform::read_naming(&stream, MAPPED_BODY_MAX, base).await {
-        Ok((Taken::Whole(bytes), true)) => {
-            let text = bytes.to_vec();
-            let mapped = uploads::body_for_google(&text, base, google);
-            Ok(Body::Kept(mapped.map_or(bytes.into(), |text| forward::bytes(&text))))
-        }
-        Ok((Taken::Whole(bytes), false)) => Ok(Body::Kept(bytes.into())),
-        Ok((Taken::Longer(rest), _)) => Ok(Body::once(rest.into())),
+    match incoming.read(MAPPED_BODY_MAX, &hand.signal).await {
+        Ok(Taken::Whole(bytes)) => Ok(Body::Kept(for_google(hand, asked, bytes))),
+        Ok(Taken::Longer(rest)) => Ok(Body::once(rest.into())),
         Err(_) => Err(problem::refused("The body broke off or is badly framed.")),
+    }
+}
+
+fn for_google(hand: &Hand, asked: &Asked<'_>, bytes: Uint8Array) -> JsValue {
+    let (base, google) = (asked.base(&hand.fixed), &hand.fixed.settings.google);
+    let named = platform::names(&bytes, base);
+    match named.then(|| uploads::body_for_google(&bytes.to_vec(), base, google)).flatten() {
+        Some(text) => forward::bytes(&text),
+        None => bytes.into(),
     }
 }
 

@@ -20,7 +20,6 @@ use crate::passing::Meter;
 extern "C" {
     #[wasm_bindgen(js_name = head_of)]
     fn head_of_request(request: &Request) -> String;
-    fn small_body(request: &Request) -> Promise;
     /// What `answered` of the module makes.
     type Came;
     #[wasm_bindgen(method, getter)]
@@ -29,6 +28,8 @@ extern "C" {
     fn status(this: &Came) -> u16;
     #[wasm_bindgen(method, getter)]
     fn head(this: &Came) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn body(this: &Came) -> Option<ReadableStream>;
     #[wasm_bindgen(method, getter)]
     fn bytes(this: &Came) -> Option<Uint8Array>;
     #[wasm_bindgen(method, getter)]
@@ -40,6 +41,7 @@ extern "C" {
         body: &JsValue,
         signal: Option<&AbortSignal>,
         patience: f64,
+        eager: bool,
     ) -> Promise;
     fn send_through(
         relay: &JsValue,
@@ -49,6 +51,7 @@ extern "C" {
         body: &JsValue,
         signal: Option<&AbortSignal>,
         patience: f64,
+        eager: bool,
     ) -> Promise;
     fn respond(status: u16, head: &str, body: &JsValue) -> Response;
     /// Asks the object that holds the pool.
@@ -71,9 +74,34 @@ pub fn head_of_asked(request: &Request) -> HeaderMap {
     parse(&head_of_request(request))
 }
 
-/// The bytes of a request's body if that is small; none of one that must flow.
-pub async fn small(request: &Request) -> Result<Option<Uint8Array>, JsValue> {
-    Ok(JsFuture::from(small_body(request)).await?.dyn_into().ok())
+/// A request as it came in.
+pub struct Incoming<'r> {
+    /// The platform's own.
+    pub request: &'r Request,
+    /// The body, if it is small; else it flows.
+    pub bytes: Option<Uint8Array>,
+}
+
+impl Incoming<'_> {
+    /// The body, up to a limit.
+    pub async fn read(&self, limit: usize, signal: &AbortSignal) -> Result<Taken, JsValue> {
+        match &self.bytes {
+            Some(bytes) => Ok(Taken::Whole(bytes.clone())),
+            None => {
+                let body = self.request.body();
+                let reading = read(body.as_ref(), limit);
+                unless_left(signal, reading).await.unwrap_or(Err(JsValue::UNDEFINED))
+            }
+        }
+    }
+
+    /// The body, untouched.
+    pub fn body(&self) -> JsValue {
+        match &self.bytes {
+            Some(bytes) => bytes.into(),
+            None => self.request.body().map_or(JsValue::UNDEFINED, JsValue::from),
+        }
+    }
 }
 
 /// An answer whose head has come.
@@ -84,6 +112,8 @@ pub struct Answer {
     pub fields: HeaderMap,
     /// The body.
     pub body: AnswerBody,
+    /// The platform's own; its body is used up.
+    pub response: Response,
 }
 
 /// What there is of an answer's body.
@@ -132,24 +162,29 @@ pub struct Asking<'a> {
     pub patience: Option<Duration>,
     /// An object elsewhere that asks in our place.
     pub relay: Option<&'a JsValue>,
+    /// The answer is no stream: where it is a small text, all of it is waited for.
+    pub eager: bool,
 }
 
 /// Asks and waits for the answer's head. An error is the platform's word for what went wrong.
 pub async fn asked(asking: &Asking<'_>) -> Result<Answer, JsValue> {
-    let Asking { url, method, body, signal, .. } = *asking;
+    let Asking { url, method, body, signal, eager, .. } = *asking;
     let head = text(asking.head);
     let patience = asking.patience.map_or(0.0, |patience| patience.as_millis() as f64);
     let answer = match asking.relay {
-        Some(relay) => send_through(relay, url, method, &head, body, signal, patience),
-        None => send(url, method, &head, body, signal, patience),
+        Some(relay) => {
+            send_through(relay, url, method, &head, body, signal, patience, eager)
+        }
+        None => send(url, method, &head, body, signal, patience, eager),
     };
     let came: Came = JsFuture::from(answer).await?.unchecked_into();
     let body = match came.bytes() {
         Some(bytes) => AnswerBody::Whole(bytes),
         None if came.broken() => AnswerBody::Broken,
-        None => AnswerBody::Flowing(came.response().body()),
+        None => AnswerBody::Flowing(came.body()),
     };
-    Ok(Answer { status: came.status(), fields: parse(&came.head()), body })
+    let (status, fields, response) = (came.status(), parse(&came.head()), came.response());
+    Ok(Answer { status, fields, body, response })
 }
 
 /// Whether that error means that the answer's head took too long.
@@ -213,15 +248,9 @@ pub async fn read(body: Option<&ReadableStream>, limit: usize) -> Result<Taken, 
     }
 }
 
-/// Reads a body up to a limit, and says whether the text stands in it.
-pub async fn read_naming(
-    body: &ReadableStream,
-    limit: usize,
-    name: &str,
-) -> Result<(Taken, bool), JsValue> {
-    let taken = read(Some(body), limit).await?;
-    let named = matches!(&taken, Taken::Whole(bytes) if holds(bytes, name));
-    Ok((taken, named))
+/// Whether a text stands in bytes of text.
+pub fn names(bytes: &Uint8Array, text: &str) -> bool {
+    holds(bytes, text)
 }
 
 fn parse(head: &str) -> HeaderMap {

@@ -9,14 +9,14 @@ use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::body::{Own, Scan, Scanner};
 use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
-use web_sys::{Request, Response};
+use web_sys::Response;
 
 use crate::asked::Asked;
 use crate::forward::{self, Body, Job};
 use crate::hand::Hand;
 use crate::kept::{LARGEST, Room, UNPROVEN};
 use crate::line::Asked as Question;
-use crate::platform::{self, Taken};
+use crate::platform::{Incoming, Taken};
 use crate::{memory, object, own, served};
 
 /// The largest body of all, as natively: Google takes 100 MB and some.
@@ -28,7 +28,7 @@ const SLICE: u32 = 256 << 10;
 pub async fn answer(
     hand: &Rc<Hand>,
     asked: &Asked<'_>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     key: &Rc<ApiKey>,
 ) -> Result<Response, Problem> {
     let length = asked.head.length();
@@ -37,16 +37,16 @@ pub async fn answer(
     }
     let keep = most_kept(hand, key, length).await;
     if asked.masked || length.is_some_and(|length| length > keep as u64) {
-        return own::answer(hand, asked, request, key).await;
+        return own::answer(hand, asked, incoming, key).await;
     }
-    let Prompt { scan, body, room } = prompt(hand, asked, request, keep).await?;
+    let Prompt { scan, body, room } = prompt(hand, asked, incoming, keep).await?;
     let call = calls::pooled(&asked.route, &scan, asked.bearer(key, &hand.fixed), asked.own);
-    let job = Job { asked, call, key, body, signal: request.signal() };
+    let job = Job { asked, call, key, body };
     let answered = forward::run(hand, &job).await;
     drop(room);
     match answered {
         Ok(answered) => {
-            served::answer(answered, asked.route.dialect, !asked.masked, &job.signal)
+            served::answer(answered, asked.route.dialect, !asked.masked, &hand.signal)
         }
         Err(refused) => Ok(served::refused(&refused, asked.route.dialect)),
     }
@@ -79,15 +79,14 @@ struct Prompt {
 async fn prompt(
     hand: &Hand,
     asked: &Asked<'_>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     keep: usize,
 ) -> Result<Prompt, Problem> {
     let length = asked.head.length().and_then(|length| usize::try_from(length).ok());
-    let mut room = Room::reserve(length.unwrap_or(keep))?;
-    let taken = match length {
-        Some(_) => platform::whole(request.array_buffer()).await.map(Taken::Whole),
-        None => platform::read(request.body().as_ref(), keep).await,
-    };
+    // What is small was read before, and is not worth the account.
+    let needed = if incoming.bytes.is_some() { 0 } else { length.unwrap_or(keep) };
+    let mut room = Room::reserve(needed)?;
+    let taken = incoming.read(keep, &hand.signal).await;
     match taken.map_err(|_| problem::refused("The body broke off or is badly framed."))? {
         Taken::Whole(bytes) => {
             room.shrink(bytes.length() as usize);

@@ -32,6 +32,7 @@ pub async fn ask(google: &str, key: &ApiKey) -> OutcomeSaid {
         signal: None,
         patience: Some(PATIENCE),
         relay: None,
+        eager: true,
     };
     let Ok(answer) = platform::asked(&asking).await else { return OutcomeSaid::NoAnswer };
     if answer.is_good() {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use potluck_core::verdict::{Facts, Stage, Verdict, judge};
-use potluck_gemini::{Family, failure};
+use potluck_gemini::Family;
+use potluck_gemini::failure::{self, Failure};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Env, console_warn};
 
@@ -23,16 +24,34 @@ const PLACES: [&str; 2] = ["wnam", "enam"];
 
 /// Asks Google, from where it answers. `again`: the body can be sent once more.
 pub async fn ask(hand: &Hand, asking: Asking<'_>, again: bool) -> Result<Answer, JsValue> {
-    if memory::with(|memory| memory.blocked.get()) > memory::now() {
+    if is_avoided() {
         return through(hand, &asking).await;
     }
     let answer = platform::asked(&asking).await?;
     if !blames_place(&answer) {
         return Ok(answer);
     }
+    avoid();
+    if again { through(hand, &asking).await } else { Ok(answer) }
+}
+
+/// Whether an error that came otherwise than as an answer's head is worth asking again from
+/// elsewhere; everything goes that way from then on.
+pub fn is_elsewhere_better(failure: &Failure) -> bool {
+    let better = !is_avoided() && blames(failure);
+    if better {
+        avoid();
+    }
+    better
+}
+
+fn is_avoided() -> bool {
+    memory::with(|memory| memory.blocked.get()) > memory::now()
+}
+
+fn avoid() {
     console_warn!("Google does not serve this place: calls go through an object elsewhere");
     memory::with(|memory| memory.blocked.set(memory::now() + BLOCKED_FOR));
-    if again { through(hand, &asking).await } else { Ok(answer) }
 }
 
 async fn through(hand: &Hand, asking: &Asking<'_>) -> Result<Answer, JsValue> {
@@ -58,11 +77,11 @@ fn relay(env: &Env, place: &str) -> Result<JsValue, JsValue> {
 /// is the pool's to judge.
 fn blames_place(answer: &Answer) -> bool {
     let AnswerBody::Whole(bytes) = &answer.body else { return false };
-    if answer.status < 400 {
-        return false;
-    }
     let kind = answer.fields.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    let failure = failure::read(answer.status, kind, &bytes.to_vec());
+    answer.status >= 400 && blames(&failure::read(answer.status, kind, &bytes.to_vec()))
+}
+
+fn blames(failure: &Failure) -> bool {
     let facts = Facts { family: Family::Other, prompt_tokens: 0, stage: Stage::Head };
-    judge(&failure, facts) == Verdict::OurPlace
+    judge(failure, facts) == Verdict::OurPlace
 }

@@ -12,27 +12,27 @@ use potluck_gemini::credential::Shown;
 use potluck_gemini::uploads::{SignedPart, UPLOAD_URL_HEADERS, Upload};
 use potluck_gemini::{ApiKey, headers, redact};
 use wasm_bindgen::JsValue;
-use web_sys::{Request, Response};
+use web_sys::Response;
 use worker::Date;
 
 use crate::asked::{Asked, Credential};
 use crate::fixed::Fixed;
 use crate::hand::Hand;
-use crate::platform::{self, Answer, AnswerBody, Asking};
+use crate::platform::{self, Answer, AnswerBody, Asking, Incoming};
 use crate::{forward, own, region, served};
 
 /// Starts an upload with the caller's key.
 pub async fn start(
     hand: &Rc<Hand>,
     asked: &Asked<'_>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     key: &Rc<ApiKey>,
 ) -> Result<Response, Problem> {
     let dialect = asked.route.dialect;
-    match own::exchange(hand, asked, request, key).await? {
+    match own::exchange(hand, asked, incoming, key).await? {
         Ok(mut answered) => {
             show_urls(&hand.fixed, &mut answered.fields, asked.base(&hand.fixed));
-            served::answer(answered, dialect, !asked.masked, &request.signal())
+            served::answer(answered, dialect, !asked.masked, &hand.signal)
         }
         Err(refused) => Ok(served::refused(&refused, dialect)),
     }
@@ -42,28 +42,29 @@ pub async fn start(
 pub async fn part(
     hand: &Rc<Hand>,
     asked: &Asked<'_>,
-    request: &Request,
+    incoming: &Incoming<'_>,
     shown: Shown,
 ) -> Result<Response, Problem> {
     let Some(signed) = SignedPart::parse(asked.head.path, asked.head.query) else {
-        return own::answer(hand, asked, request, &Rc::new(problem::key(shown)?)).await;
+        return own::answer(hand, asked, incoming, &Rc::new(problem::key(shown)?)).await;
     };
     if !is_genuine(&hand.fixed, &signed) {
         return Err(Problem::new(Reason::BadSignature));
     }
-    pass(hand, asked, request).await
+    pass(hand, asked, incoming).await
 }
 
 async fn pass(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Response, Problem> {
-    let body = request.body().map_or(JsValue::UNDEFINED, JsValue::from);
+    let body = incoming.body();
     let asking = Asking {
         url: &asked.url(&hand.fixed.settings.google),
         method: asked.head.method.as_str(),
         head: &asked.fields(&Credential::Nothing),
         body: &body,
-        signal: Some(&request.signal()),
+        signal: Some(&hand.signal),
         patience: asked.patience(),
         relay: None,
+        eager: true,
     };
     let answer = match region::ask(hand, asking, false).await {
         Ok(answer) => answer,
@@ -74,7 +75,7 @@ async fn pass(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Respo
     };
     let bad = answer.status >= 400;
     let text = if bad { answer.text(forward::MAX_ERROR).await } else { Vec::new() };
-    let Answer { status, mut fields, body } = answer;
+    let Answer { status, mut fields, body, .. } = answer;
     show_urls(&hand.fixed, &mut fields, asked.base(&hand.fixed));
     headers::keep_for_caller(&mut fields);
     let body = match body {

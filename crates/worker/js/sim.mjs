@@ -1,0 +1,39 @@
+// Google's stand-in as a process of its own, and a hand on what steers it.
+
+import { spawn } from "node:child_process";
+
+import { values } from "./staged.mjs";
+
+/** Starts it; it ends with this script. */
+export async function start() {
+  const options = ["--listen", "127.0.0.1:0", "--keys", "1"];
+  const child = spawn(values.sim, options, { stdio: ["ignore", "pipe", "inherit"] });
+  process.on("exit", () => child.kill());
+  let said = "";
+  for await (const text of child.stdout.setEncoding("utf8")) {
+    said += text;
+    const [, url] = said.match(/listens on (http:\S+)\n/) ?? [];
+    if (url) return steered(url);
+  }
+  throw new Error(`${values.sim} did not start: ${said}`);
+}
+
+function steered(url) {
+  const ask = async (method, path, body) => {
+    const answer = await fetch(`${url}/sim/${path}`, { method, body: JSON.stringify(body) });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(JSON.stringify(told));
+    return told;
+  };
+  return {
+    url,
+    reset: () => ask("POST", "reset"),
+    /** Good keys without limits, each of a project of its own. */
+    seat: (keys) =>
+      Promise.all(keys.map(({ key }, n) => ask("POST", "keys", { key, project: n + 1 }))),
+    rule: (rule) => ask("POST", "rules", rule),
+    clear: () => ask("DELETE", "rules"),
+    log: () => ask("GET", "log"),
+    counters: () => ask("GET", "counters"),
+  };
+}
