@@ -1,95 +1,109 @@
 // A body that Rust watches on its way to the caller.
 //
-// Why like this: to wake JavaScript for an event costs more than all that is done with it. So the
-// answer is read twice over by the platform itself: one half is drained, which keeps the other one
-// coming, and what has come of that one is taken in one piece. What comes alone leaves at once;
-// only events that follow each other faster than anybody reads are joined.
+// Rule: what comes alone leaves at once. Only events that follow each other faster than anybody
+// reads are looked at and passed together, since each time that something leaves costs more than
+// all that is done with it.
 
-/** What follows an event within so many milliseconds travels with what follows it. */
+/** What comes within so many milliseconds of what has left waits for what else comes in them. */
 const JOINED = 5;
-/** What is taken at a time. */
-const PIECE = 16 << 10;
-/** An answer is read so far ahead of a slow caller, and not farther. */
-const AHEAD = 256 << 10;
-/**
- * What is drained at a time. That the caller has left shows only when such a piece is full, so it
- * is as small as costs nothing yet: a few events.
- */
-const GULP = 2 << 10;
+/** So much may wait; a caller who takes nothing holds the upstream back. */
+const MOST = 16 << 10;
 
 // What the meter says of a piece, or of the end.
 const PASS = 0;
-const LAST = 2;
-const ABORT = 3;
+const INSTEAD = 1;
 
 /** The body for the caller: piece by piece as it comes, and aborted where it is not whole. */
 export function metered(body, meter, signal) {
   const { readable, writable } = new IdentityTransformStream();
-  const halves = body.tee().map((half) => half.getReader({ mode: "byob" }));
-  const [seen, drained] = halves;
-  const pace = new Pace();
-  const left = () => {
-    meter.left();
-    // The upstream ends with the second one.
-    for (const half of halves) half.cancel().catch(() => {});
-  };
-  signal.addEventListener("abort", left, { once: true });
-  drain(drained, pace).catch(() => {});
-  pass(seen, writable.getWriter(), meter, pace).catch(left);
+  const passing = new Passing(body.getReader(), writable.getWriter(), meter);
+  signal.addEventListener("abort", () => passing.leave(), { once: true });
+  passing.run().catch(() => passing.leave());
   return readable;
 }
 
-async function pass(from, to, meter, pace) {
-  let last = 0;
-  for (;;) {
-    const { said, piece, done } = await next(from, meter);
-    const out = said === PASS ? piece : meter.out();
-    if (out?.length) await to.write(out);
-    // What was written has left by now, so an abort cannot overtake it.
-    if (said === LAST || said === ABORT) return to.abort(new Error("the stream is not whole"));
-    if (done) return to.close();
-    pace.passed(piece.length);
-    const now = Date.now();
-    if (now - last < JOINED) await new Promise((wake) => setTimeout(wake, JOINED));
-    last = Date.now();
+class Passing {
+  #held = [];
+  #length = 0;
+  #last = 0;
+  #timer;
+  #writing;
+  #over = false;
+
+  constructor(from, to, meter) {
+    Object.assign(this, { from, to, meter });
+  }
+
+  async run() {
+    const whole = await this.#read();
+    clearTimeout(this.#timer);
+    await this.#flush();
+    if (this.#over) return;
+    await this.#write(whole ? this.meter.end() : this.meter.broke());
+    if (!this.#over) await this.to.close();
+  }
+
+  /** The caller is gone: nothing of the request need go on. */
+  leave() {
+    clearTimeout(this.#timer);
+    this.meter.left();
+    this.from.cancel().catch(() => {});
+  }
+
+  /** Whether the upstream's end is a clean one. */
+  async #read() {
+    try {
+      while (!this.#over) {
+        const { done, value } = await this.from.read();
+        if (done) return true;
+        this.#held.push(value);
+        this.#length += value.length;
+        await this.#pass();
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  /** Sees to it that what is held leaves in time. */
+  #pass() {
+    if (this.#length > MOST) return this.#flush();
+    if (this.#timer) return undefined;
+    const wait = this.#last + JOINED - Date.now();
+    if (wait <= 0 && !this.#writing) return this.#flush();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#flush().catch(() => this.leave());
+    }, Math.max(wait, 0));
+  }
+
+  async #flush() {
+    await this.#writing;
+    if (this.#over || this.#held.length === 0) return;
+    const piece = this.#held.length === 1 ? this.#held[0] : joined(this.#held, this.#length);
+    [this.#held, this.#length] = [[], 0];
+    this.#last = Date.now();
+    this.#writing = this.#write(this.meter.push(piece), piece);
+    await this.#writing;
+    this.#writing = undefined;
+  }
+
+  async #write(said, piece) {
+    const out = said === PASS ? piece : this.meter.out();
+    if (out?.length) await this.to.write(out);
+    if (said === PASS || said === INSTEAD) return;
+    this.#over = true;
+    // What was written has left by now, so the abort cannot overtake it.
+    await Promise.all([this.to.abort(new Error("not whole")), this.from.cancel()]);
   }
 }
 
-async function next(from, meter) {
-  try {
-    const { done, value: piece } = await from.read(new Uint8Array(PIECE));
-    return { said: done ? meter.end() : meter.push(piece), piece: done ? null : piece, done };
-  } catch {
-    return { said: meter.broke() };
+function joined(pieces, length) {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
-}
-
-async function drain(from, pace) {
-  let room = new Uint8Array(GULP);
-  for (let drained = 0; ; ) {
-    const { done, value } = await from.readAtLeast(GULP, room);
-    if (done) return;
-    drained += value.length;
-    room = new Uint8Array(value.buffer);
-    await pace.reaches(drained - AHEAD);
-  }
-}
-
-/** How far the caller is. */
-class Pace {
-  #at = 0;
-  #waited = Infinity;
-  #wake = () => {};
-
-  passed(length) {
-    this.#at += length;
-    if (this.#at >= this.#waited) this.#wake();
-  }
-
-  async reaches(at) {
-    if (this.#at >= at) return;
-    this.#waited = at;
-    await new Promise((wake) => (this.#wake = wake));
-    this.#waited = Infinity;
-  }
+  return bytes;
 }

@@ -48,11 +48,7 @@ pub async fn serve(
         .await
 }
 
-async fn served(
-    incoming: &Incoming<'_>,
-    env: Env,
-    context: Context,
-) -> Result<Response, JsValue> {
+async fn served(incoming: &Incoming<'_>, env: Env, context: Context) -> Result<Response, JsValue> {
     let (method, url) = (incoming.request.method(), incoming.request.url());
     let head = Head::of(&method, &url, platform::head_of_asked(incoming.request));
     #[cfg(feature = "contract")]
@@ -89,7 +85,11 @@ async fn answer(
 }
 
 /// What is Google's, or nobody's.
-async fn proxied(hand: &Rc<Hand>, request: &Request, head: &Head<'_>) -> worker::Result<Response> {
+async fn proxied(
+    hand: &Rc<Hand>,
+    incoming: &Incoming<'_>,
+    head: &Head<'_>,
+) -> worker::Result<Response> {
     let (asked, shown) = match asked::understand(head) {
         Ok(understood) => understood,
         Err((problem, dialect)) => return Reply::problem(&problem, dialect).response(),

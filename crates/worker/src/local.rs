@@ -70,7 +70,11 @@ async fn together(hand: &Hand, path: &str) -> worker::Result<Result<Value, Respo
     Ok(Ok(all))
 }
 
-async fn contributor(hand: &Hand, request: &Request, head: &Head<'_>) -> worker::Result<Response> {
+async fn contributor(
+    hand: &Hand,
+    incoming: &Incoming<'_>,
+    head: &Head<'_>,
+) -> worker::Result<Response> {
     let key = match problem::key(credential::shown(&head.fields, head.query)) {
         Ok(key) => key,
         Err(problem) => return told(&problem),
@@ -107,7 +111,9 @@ async fn read_patch(
     key: &ApiKey,
 ) -> Result<LimitsPatch, Problem> {
     match incoming.read(me::MAX_PATCH, &hand.signal).await {
-        Ok(Taken::Whole(text)) if text.length() as usize <= me::MAX_PATCH => me::patch(&text.to_vec(), key),
+        Ok(Taken::Whole(text)) if text.length() as usize <= me::MAX_PATCH => {
+            me::patch(&text.to_vec(), key)
+        }
         Ok(_) => Err(me::bad("the body is too large")),
         Err(_) => Err(me::bad("the body broke off")),
     }

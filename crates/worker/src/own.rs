@@ -48,14 +48,18 @@ pub async fn exchange(
         Err(refused) => return Ok(Err(refused)),
     };
     let answered = match asked.route.class {
-        Class::Download => download::follow(hand, answered, asked, &hand.signal)?,
+        Class::Download => download::follow(hand, answered, asked, &hand.signal).await?,
         _ if uploads::is_operation(&asked.route) => shown_here(hand, answered, asked),
         _ => answered,
     };
     Ok(Ok(answered))
 }
 
-async fn outgoing_body(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Body, Problem> {
+async fn outgoing_body(
+    hand: &Hand,
+    asked: &Asked<'_>,
+    incoming: &Incoming<'_>,
+) -> Result<Body, Problem> {
     if !may_name_us(asked) {
         return Ok(Body::once(incoming.body()));
     }

@@ -172,9 +172,7 @@ pub async fn asked(asking: &Asking<'_>) -> Result<Answer, JsValue> {
     let head = text(asking.head);
     let patience = asking.patience.map_or(0.0, |patience| patience.as_millis() as f64);
     let answer = match asking.relay {
-        Some(relay) => {
-            send_through(relay, url, method, &head, body, signal, patience, eager)
-        }
+        Some(relay) => send_through(relay, url, method, &head, body, signal, patience, eager),
         None => send(url, method, &head, body, signal, patience, eager),
     };
     let came: Came = JsFuture::from(answer).await?.unchecked_into();

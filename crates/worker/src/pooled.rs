@@ -45,9 +45,7 @@ pub async fn answer(
     let answered = forward::run(hand, &job).await;
     drop(room);
     match answered {
-        Ok(answered) => {
-            served::answer(answered, asked.route.dialect, !asked.masked, &hand.signal)
-        }
+        Ok(answered) => served::answer(answered, asked.route.dialect, !asked.masked, &hand.signal),
         Err(refused) => Ok(served::refused(&refused, asked.route.dialect)),
     }
 }

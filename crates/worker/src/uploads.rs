@@ -54,7 +54,11 @@ pub async fn part(
     pass(hand, asked, incoming).await
 }
 
-async fn pass(hand: &Hand, asked: &Asked<'_>, request: &Request) -> Result<Response, Problem> {
+async fn pass(
+    hand: &Hand,
+    asked: &Asked<'_>,
+    incoming: &Incoming<'_>,
+) -> Result<Response, Problem> {
     let body = incoming.body();
     let asking = Asking {
         url: &asked.url(&hand.fixed.settings.google),
