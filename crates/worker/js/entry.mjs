@@ -13,9 +13,18 @@ async function small(request) {
   return new Uint8Array(await request.arrayBuffer());
 }
 
+let calls = 0;
+
+async function serve(request, env, context) {
+  const bytes = await small(request);
+  const call = calls++;
+  // Nothing of a request goes on behind this event; what Rust holds for it is let go within.
+  request.signal.addEventListener("abort", () => rust.leave(call), { once: true });
+  return rust.serve(request, bytes, call, env, context);
+}
+
 export default {
-  fetch: async (request, env, context) =>
-    rust.serve(request, await small(request), env, context),
+  fetch: serve,
 };
 
 export class Pool extends DurableObject {

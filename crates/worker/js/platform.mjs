@@ -123,7 +123,3 @@ function behind(read, reader) {
     cancel: (why) => reader.cancel(why),
   }, { highWaterMark: 0 });
 }
-
-/** Comes true when the caller leaves. */
-export const leaving = (signal) =>
-  new Promise((left) => signal.addEventListener("abort", left, { once: true }));

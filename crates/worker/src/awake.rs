@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::lock::Mutex;
 use potluck_core::{
-    Changed, Config, Event, KeyId, LimitsPatch, Now, Pool, Tombstone, next_midnight,
+    Changed, Config, Event, KeyId, LimitsPatch, Now, Pool, Tombstone, Withdrawal, next_midnight,
 };
 use potluck_edition::orders::Counts;
 use potluck_edition::pages::Page;
@@ -24,7 +24,7 @@ use worker::{Date, Delay, Env, Method, Storage, console_error};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::d1::D1Store;
-use crate::exchanges::Exchanges;
+use crate::exchanges::{Exchanges, LEASE};
 use crate::hand::settings;
 use crate::lent::Lent;
 use crate::line::{Asked, Heard, Said, Token, Told};
@@ -216,24 +216,27 @@ impl Awake {
         }
     }
 
-    /// Takes the key out at once; answers when D1 has forgotten it, and no isolate may begin a call
-    /// with it any more.
+    /// Takes the key out at once; answers when D1 has forgotten it, and no call uses it any more:
+    /// within [`LEASE`], but for streams, which may run on.
     async fn withdraw(&self, Caller { id, tombstone }: Caller) -> Result<Reply, Problem> {
-        let known = self.pool.borrow_mut().withdraw(id, tombstone, self.now()).is_some();
-        let left_out = !known && self.left_out.borrow_mut().remove(&id);
+        let withdrawal = self.pool.borrow_mut().withdraw(id, tombstone, self.now());
+        let left_out = withdrawal.is_none() && self.left_out.borrow_mut().remove(&id);
         let mut scribe = self.scribe.lock().await;
         if left_out {
             self.pool.borrow_mut().restore_tombstone(tombstone);
             scribe.add(Event::Withdrawn { id, tombstone });
         }
         // D1 may not have taken it when it was asked first.
-        if !known && !scribe.owes_erasure(id) {
+        if withdrawal.is_none() && !scribe.owes_erasure(id) {
             return Err(Problem::new(Reason::UnknownKey));
         }
+        let deadline = self.now().mono + LEASE;
         self.write(&mut scribe).await?;
         drop(scribe);
-        while self.exchanges.borrow().leased_until(id, self.now()).is_some() {
-            Delay::from(LOOK_AGAIN).await;
+        if let Some(Withdrawal { slot, .. }) = withdrawal {
+            while self.now().mono < deadline && self.pool.borrow().leases(slot) > 0 {
+                Delay::from(LOOK_AGAIN).await;
+            }
         }
         Ok(Reply::empty())
     }

@@ -39,8 +39,6 @@ pub struct Exchanges {
 
 struct Held {
     exchange: Exchange,
-    /// The key that it tries, or may try.
-    key: Option<KeyId>,
     /// Begun ahead, and until when it may be taken up.
     lease: Option<Mono>,
     began: Mono,
@@ -92,12 +90,6 @@ impl Exchanges {
         Heard { exchange: Some(token), known: true, ..next }
     }
 
-    /// Until when a call may yet begin with this key that the object does not know of.
-    pub fn leased_until(&self, key: KeyId, now: Now) -> Option<Mono> {
-        let of_key = self.held.values().filter(|held| held.key == Some(key));
-        of_key.filter_map(|held| held.lease).filter(|until| *until > now.mono).max()
-    }
-
     /// Gives back what was not taken up, and ends what is lost; looks every few seconds.
     pub fn sweep(&mut self, pool: &mut Pool<Lent>, now: Now) {
         if now.mono < self.swept + LEASE {
@@ -122,9 +114,8 @@ impl Exchanges {
         let mut exchange = pool.begin(call.call(), now);
         let known = exchange.bearer_is_known();
         let step = pool.next(&mut exchange, now);
-        let key = key_of(&step);
-        let leases = key.is_some() && known;
-        let token = self.hold(exchange, key, None, now);
+        let leases = known && matches!(step, Step::Try(_));
+        let token = self.hold(exchange, None, now);
         let mut heard = Heard { exchange: Some(token), known, ..Heard::default() };
         heard.step = Some(said(step, now));
         for _ in 0..if leases { ahead.min(MOST_AHEAD) } else { 0 } {
@@ -138,7 +129,7 @@ impl Exchanges {
         let mut exchange = pool.begin(call.call(), now);
         match pool.next(&mut exchange, now) {
             Step::Try(Attempt { whose: Whose::Key { id, secret, own, .. }, .. }) => {
-                let exchange = self.hold(exchange, Some(id), Some(now.mono + LEASE), now);
+                let exchange = self.hold(exchange, Some(now.mono + LEASE), now);
                 Some(Ahead { exchange, key: lent(id, own, &secret) })
             }
             _ => {
@@ -148,15 +139,9 @@ impl Exchanges {
         }
     }
 
-    fn hold(
-        &mut self,
-        exchange: Exchange,
-        key: Option<KeyId>,
-        lease: Option<Mono>,
-        now: Now,
-    ) -> Token {
+    fn hold(&mut self, exchange: Exchange, lease: Option<Mono>, now: Now) -> Token {
         self.last += 1;
-        self.held.insert(self.last, Held { exchange, key, lease, began: now.mono });
+        self.held.insert(self.last, Held { exchange, lease, began: now.mono });
         self.last
     }
 
@@ -179,7 +164,6 @@ impl Exchanges {
     fn next(&mut self, pool: &mut Pool<Lent>, token: Token, now: Now) -> Heard {
         let Some(held) = self.held.get_mut(&token) else { return Heard::default() };
         let step = pool.next(&mut held.exchange, now);
-        held.key = key_of(&step);
         Heard { exchange: Some(token), step: Some(said(step, now)), ..Heard::default() }
     }
 
@@ -216,13 +200,6 @@ impl Exchanges {
         if let Some(held) = self.held.remove(&token) {
             pool.give_back(held.exchange, now);
         }
-    }
-}
-
-fn key_of(step: &Step<Lent>) -> Option<KeyId> {
-    match step {
-        Step::Try(Attempt { whose: Whose::Key { id, .. }, .. }) => Some(*id),
-        _ => None,
     }
 }
 

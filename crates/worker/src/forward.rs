@@ -115,16 +115,13 @@ pub async fn run(hand: &Rc<Hand>, job: &Job<'_>) -> Result<Answered, Refused> {
     loop {
         let tried = match step {
             StepSaid::Bearer { number } => {
-                run.lease.tries(number, true);
+                run.lease.tries(number, None);
                 run.attempt(Rc::clone(job.key), true).await
             }
             StepSaid::Key { number, key } => run.attempt_lent(number, &key).await,
             StepSaid::Wait(milliseconds) => {
-                let waited = Delay::from(Duration::from_millis(milliseconds));
-                match platform::unless_left(&hand.signal, waited).await {
-                    Some(()) => Ok(None),
-                    None => Err(Problem::new(Reason::TooSlow)),
-                }
+                Delay::from(Duration::from_millis(milliseconds)).await;
+                Ok(None)
             }
             StepSaid::Refuse(refusal) => Err(problem::of_refusal(refusal, job.call.model)),
         };
@@ -152,7 +149,7 @@ type Tried = Result<Option<Given>, Problem>;
 
 impl Run<'_> {
     async fn attempt_lent(&mut self, number: u8, lent: &LentSaid) -> Tried {
-        self.lease.tries(number, lent.own);
+        self.lease.tries(number, Some(lent));
         let opened = memory::with(|memory| memory.open(lent, &self.hand.fixed.vault));
         match opened {
             Some(key) => self.attempt(key, false).await,

@@ -3,10 +3,12 @@
 //! Rule: an isolate serves nothing before the objects have told it once that all is set up; from
 //! then on it does not ask again, as bindings do not change while it lives.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
+use futures_util::future::{AbortHandle, abortable};
 use http::HeaderMap;
 use http::header::{HeaderValue, ORIGIN};
 use js_sys::Uint8Array;
@@ -30,22 +32,46 @@ use crate::{live, local, own, platform, pooled, uploads};
 thread_local! {
     /// The objects have told this isolate that all is set up.
     static READY: Cell<bool> = const { Cell::new(false) };
+    /// Requests that are not answered yet: as many as are open.
+    static OPEN: RefCell<HashMap<u64, AbortHandle>> = RefCell::default();
     /// Names for requests; the randomness they begin with is there once a request is.
     static IDS: OnceCell<RequestIds> = const { OnceCell::new() };
 }
 
 /// Takes and gives the platform's own types: through any other every chunk would be copied. `bytes`
-/// is the body, if it is small.
+/// is the body, if it is small; `call` names the request for [`leave`].
 #[wasm_bindgen]
 pub async fn serve(
     request: Request,
     bytes: Option<Uint8Array>,
+    call: f64,
     env: Env,
     context: worker_sys::Context,
 ) -> Result<Response, JsValue> {
+    let incoming = Incoming { request: &request, bytes };
+    let answer = staying(call as u64, served(&incoming, env, Context::new(context)));
     // A panic costs this request: what it leaves behind elsewhere is whole, or set anew.
-    AssertUnwindSafe(served(&Incoming { request: &request, bytes }, env, Context::new(context)))
-        .await
+    match AssertUnwindSafe(answer).await {
+        Some(answer) => answer,
+        // Nobody reads it.
+        None => Ok(Reply::empty().with_status(499).response()?),
+    }
+}
+
+/// The caller of a request has left: whatever is held for it is let go.
+#[wasm_bindgen]
+pub fn leave(call: f64) {
+    let gone = OPEN.with_borrow_mut(|open| open.remove(&(call as u64)));
+    gone.iter().for_each(AbortHandle::abort);
+}
+
+/// What comes of a request's work, unless its caller leaves before.
+async fn staying<T>(call: u64, work: impl Future<Output = T>) -> Option<T> {
+    let (work, handle) = abortable(work);
+    OPEN.with_borrow_mut(|open| open.insert(call, handle));
+    let done = work.await.ok();
+    OPEN.with_borrow_mut(|open| open.remove(&call));
+    done
 }
 
 async fn served(incoming: &Incoming<'_>, env: Env, context: Context) -> Result<Response, JsValue> {

@@ -10,7 +10,7 @@ use potluck_gemini::failure::Failure;
 
 use crate::hand::Hand;
 use crate::leases::Kind;
-use crate::line::{Ahead, Asked, CallSaid, Heard, OutcomeSaid, StepSaid, Token, Told};
+use crate::line::{Ahead, Asked, CallSaid, Heard, LentSaid, OutcomeSaid, StepSaid, Token, Told};
 use crate::memory;
 use crate::object;
 
@@ -28,6 +28,8 @@ pub struct Lease {
     exchange: Option<Token>,
     known: bool,
     own: bool,
+    /// The key of the pool's that is tried.
+    key: Option<[u8; 16]>,
     attempts: u8,
     end: End,
     following: Option<StepSaid>,
@@ -47,6 +49,7 @@ impl Lease {
             exchange: None,
             known: false,
             own: true,
+            key: None,
             attempts: 0,
             end: End::LEFT,
             following: None,
@@ -75,9 +78,11 @@ impl Lease {
         }
     }
 
-    /// Notes which attempt begins, and with whose key.
-    pub fn tries(&mut self, number: u8, own: bool) {
-        (self.attempts, self.own) = (self.attempts.saturating_add(1).max(number), own);
+    /// Notes which attempt begins, and with which key; none is the one that the caller showed.
+    pub fn tries(&mut self, number: u8, key: Option<&LentSaid>) {
+        self.attempts = self.attempts.saturating_add(1).max(number);
+        self.own = key.is_none_or(|key| key.own);
+        self.key = key.map(|key| key.id);
     }
 
     /// A 2xx head came for a key of the pool: the object hears of it in time.
@@ -85,8 +90,13 @@ impl Lease {
         self.tell(Told::Served);
     }
 
-    /// Asks what becomes of an attempt's answer.
+    /// Asks what becomes of an attempt's answer. A key that failed is not used on what was lent
+    /// before: one verdict ends all leases of it here, those of other isolates end by themselves.
     pub async fn report(&mut self, outcome: OutcomeSaid) -> After {
+        if let (Some(key), OutcomeSaid::Failed(_)) = (self.key, &outcome) {
+            let over = memory::with(|memory| memory.leases.borrow_mut().drop_key(&key));
+            self.give_back(over);
+        }
         let Some(exchange) = self.exchange else { return alone(&outcome) };
         let asked = Asked::Report(exchange, outcome);
         let heard = object::ask(&self.hand, self.shard, asked).await.unwrap_or_default();
@@ -273,12 +283,14 @@ fn said(call: &Call<'_>) -> CallSaid {
     }
 }
 
-/// Gives back what was lent ahead to a caller whose place in the pool changes.
-pub fn forget(hand: &Hand, bearer: KeyId) {
+/// Gives back what was lent ahead to a caller whose place in the pool changes, and of their key.
+pub async fn forget(hand: &Hand, bearer: KeyId) {
     let shard = hand.fixed.settings.shard(&bearer.0);
     memory::with(|memory| {
-        let over = memory.leases.borrow_mut().drop_bearer(bearer);
+        let mut leases = memory.leases.borrow_mut();
+        let over = [leases.drop_bearer(bearer), leases.drop_key(&bearer.0)].concat();
         memory.tell(shard, over.into_iter().map(Told::GivenBack));
         memory.learn(bearer, false, memory::now());
     });
+    object::tell(hand, shard).await;
 }

@@ -94,6 +94,16 @@ impl Leases {
         theirs.flat_map(|(_, shelf)| shelf.ready.drain(..)).map(|lease| lease.exchange).collect()
     }
 
+    /// Forgets every lease of a key: what Google said of it is not weighed yet.
+    pub fn drop_key(&mut self, key: &[u8; 16]) -> Vec<Token> {
+        let mut over = Vec::new();
+        for shelf in self.0.values_mut() {
+            let dropped = shelf.ready.extract_if(.., |lease| lease.key.id == *key);
+            over.extend(dropped.map(|lease| lease.exchange));
+        }
+        over
+    }
+
     fn forget(&mut self, now: Mono) -> Vec<Token> {
         let mut over = Vec::new();
         self.0.retain(|_, shelf| {
@@ -188,5 +198,8 @@ mod tests {
         assert_eq!(leases.put(&kind(1), vec![lease(3)], at(0)).len(), 2);
         assert_eq!(leases.drop_bearer(KeyId([1; 16])), [3]);
         assert_eq!(leases.put(&kind(9), vec![lease(4)], at(0)), [4]);
+        leases.put(&kind(1), vec![lease(5), lease(6)], at(0));
+        assert!(leases.drop_key(&[1; 16]).is_empty());
+        assert_eq!(leases.drop_key(&[0; 16]).len(), 2);
     }
 }

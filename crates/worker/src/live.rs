@@ -130,11 +130,11 @@ impl Session {
         loop {
             let tried = match step {
                 StepSaid::Bearer { number } => {
-                    lease.tries(number, true);
+                    lease.tries(number, None);
                     self.attempt(caller, &mut lease, Rc::clone(&self.key), first).await
                 }
                 StepSaid::Key { number, key } => {
-                    lease.tries(number, key.own);
+                    lease.tries(number, Some(&key));
                     self.attempt_lent(caller, &mut lease, &key, first).await
                 }
                 StepSaid::Wait(milliseconds) => {

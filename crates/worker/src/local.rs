@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::hand::Hand;
 use crate::platform::{Incoming, Taken};
 use crate::reply::{self, Reply};
-use crate::unfit;
+use crate::{lease, unfit};
 
 /// Where an object says whether it can serve.
 pub const READY: &str = "/readyz";
@@ -88,13 +88,13 @@ async fn contributor(
         http::Method::GET | http::Method::HEAD => {}
         http::Method::DELETE => {
             init.method = Method::Delete;
-            crate::lease::forget(hand, caller.id);
+            lease::forget(hand, caller.id).await;
         }
-        http::Method::PATCH => match read_patch(hand, incoming, &key).await {
+        http::Method::PATCH => match read_patch(incoming, &key).await {
             Ok(patch) => {
                 init.method = Method::Patch;
                 init.body = Some(me::pass_on(&patch).to_string().into());
-                crate::lease::forget(hand, caller.id);
+                lease::forget(hand, caller.id).await;
             }
             Err(problem) => return told(&problem),
         },
@@ -105,12 +105,8 @@ async fn contributor(
     ask_so(&hand.env, &object, head.path, &init).await
 }
 
-async fn read_patch(
-    hand: &Hand,
-    incoming: &Incoming<'_>,
-    key: &ApiKey,
-) -> Result<LimitsPatch, Problem> {
-    match incoming.read(me::MAX_PATCH, &hand.signal).await {
+async fn read_patch(incoming: &Incoming<'_>, key: &ApiKey) -> Result<LimitsPatch, Problem> {
+    match incoming.read(me::MAX_PATCH).await {
         Ok(Taken::Whole(text)) if text.length() as usize <= me::MAX_PATCH => {
             me::patch(&text.to_vec(), key)
         }

@@ -22,8 +22,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Asks one of the objects; none if it cannot be reached.
 pub async fn ask(hand: &Hand, shard: u8, asked: Asked) -> Option<Heard> {
     let told = memory::with(|memory| memory.to_tell(shard));
-    let said = Said { told, asked: Some(asked) };
-    platform::unless_left(&hand.signal, say(hand, shard, &said)).await.flatten()
+    say(hand, shard, &Said { told, asked: Some(asked) }).await
 }
 
 /// Tells one of the objects what it has not been told yet.

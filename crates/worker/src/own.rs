@@ -63,7 +63,7 @@ async fn outgoing_body(
     if !may_name_us(asked) {
         return Ok(Body::once(incoming.body()));
     }
-    match incoming.read(MAPPED_BODY_MAX, &hand.signal).await {
+    match incoming.read(MAPPED_BODY_MAX).await {
         Ok(Taken::Whole(bytes)) => Ok(Body::Kept(for_google(hand, asked, bytes))),
         Ok(Taken::Longer(rest)) => Ok(Body::once(rest.into())),
         Err(_) => Err(problem::refused("The body broke off or is badly framed.")),

@@ -2,10 +2,8 @@
 //!
 //! Rule: a head crosses as one text, a line per field; a body crosses only where it must be read.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use js_sys::{Promise, Uint8Array};
@@ -60,8 +58,6 @@ extern "C" {
     #[wasm_bindgen(js_name = mark)]
     fn mark_response(response: &Response, head: &str);
     fn holds(bytes: &Uint8Array, text: &str) -> bool;
-    /// Comes true when the caller leaves.
-    fn leaving(signal: &AbortSignal) -> Promise;
 }
 
 #[wasm_bindgen(module = "/js/metered.mjs")]
@@ -84,14 +80,10 @@ pub struct Incoming<'r> {
 
 impl Incoming<'_> {
     /// The body, up to a limit.
-    pub async fn read(&self, limit: usize, signal: &AbortSignal) -> Result<Taken, JsValue> {
+    pub async fn read(&self, limit: usize) -> Result<Taken, JsValue> {
         match &self.bytes {
             Some(bytes) => Ok(Taken::Whole(bytes.clone())),
-            None => {
-                let body = self.request.body();
-                let reading = read(body.as_ref(), limit);
-                unless_left(signal, reading).await.unwrap_or(Err(JsValue::UNDEFINED))
-            }
+            None => read(self.request.body().as_ref(), limit).await,
         }
     }
 
@@ -216,16 +208,6 @@ pub fn mark(response: &Response, head: &HeaderMap) {
 /// A body that `meter` watches.
 pub fn watched(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream {
     metered(body, meter, signal)
-}
-
-/// What comes of `work`, unless the caller leaves before: then nothing of the request goes on, and
-/// what it holds is let go here.
-pub async fn unless_left<T>(signal: &AbortSignal, work: impl Future<Output = T>) -> Option<T> {
-    let left = JsFuture::from(leaving(signal));
-    match select(pin!(work), left).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(_) => None,
-    }
 }
 
 /// What was read of a body.

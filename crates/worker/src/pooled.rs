@@ -84,7 +84,7 @@ async fn prompt(
     // What is small was read before, and is not worth the account.
     let needed = if incoming.bytes.is_some() { 0 } else { length.unwrap_or(keep) };
     let mut room = Room::reserve(needed)?;
-    let taken = incoming.read(keep, &hand.signal).await;
+    let taken = incoming.read(keep).await;
     match taken.map_err(|_| problem::refused("The body broke off or is badly framed."))? {
         Taken::Whole(bytes) => {
             room.shrink(bytes.length() as usize);
