@@ -131,12 +131,12 @@ struct LimitChange {
     limits: Limits,
 }
 
-/// One or several.
+/// One or several. Several are tried first, as anything may be one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Some1<T> {
-    One(T),
     Many(Vec<T>),
+    One(T),
 }
 
 impl<T> Some1<T> {

@@ -202,6 +202,9 @@ fn it_is_steered_over_http() {
     assert_eq!(added.status, 200, "{}", added.text());
     assert_eq!(with_key(&sim, "AIzaNew", "POST", GENERATE, ASK).status, 200);
 
+    let both = control("POST", "/sim/keys", r#"[{"key":"AIzaOne"},{"key":"AIzaTwo"}]"#);
+    assert_eq!(both.status, 200, "a list too: {}", both.text());
+
     control("PATCH", "/sim/keys", r#"{"key":"AIzaNew","state":"leaked"}"#);
     assert_eq!(with_key(&sim, "AIzaNew", "POST", GENERATE, ASK).status, 403);
     let typo = control("POST", "/sim/rules", r#"{"wen":{},"do":"stall_head"}"#);
