@@ -1,17 +1,28 @@
-//! Software that nobody here wrote, talking through Potluck to Google's stand-in.
+//! Software that nobody here wrote, talking through Potluck to Google's stand-in; and what Potluck
+//! promises, asked over the same wire.
 //!
 //! The suites lie in `clients/`; each prints a line per check, `ok …` or `FAIL …`. Each runs once
-//! for every set of versions that holds its package, on a stage of its own.
+//! for every set of versions that holds its package, on a stage of its own. Both editions take the
+//! same suites, the edge edition with one set each.
 
-use crate::shell::{program, root, run_reading};
-use crate::stage::{self, Stage};
+mod differs;
+
+use crate::shell::{program, root, run_retelling};
+use crate::stage::{self, Edition, Stage};
 use crate::test::Tally;
+use crate::worker::Worker;
 use crate::{Result, needs};
+use differs::Reading;
 use std::path::Path;
 use std::process::Command;
 
 /// What every suite wants; what one alone wants is installed before it.
 pub const NEEDS: &[&str] = &["debian.openssl", "debian.curl"];
+/// The same for the edge edition.
+pub const EDGE_NEEDS: &[&str] = &["debian.openssl", "debian.curl", "wasm.compiler", "node.worker"];
+
+/// The suite of promises: no package of others, so no version.
+const PROMISES: &str = "promises/main.mjs";
 
 struct Suite {
     package: &'static str,
@@ -23,6 +34,7 @@ const PYTHON: &[&str] = &["python.pinned", "python.latest"];
 const NODE: &[&str] = &["node.pinned", "node.latest"];
 
 const SUITES: &[Suite] = &[
+    Suite { package: "promises", file: PROMISES, sets: &["node.runtime"] },
     Suite { package: "curl", file: "cli/curl.sh", sets: &["debian.curl"] },
     Suite { package: "google-genai", file: "python/google_genai_suite.py", sets: PYTHON },
     Suite { package: "openai", file: "python/openai_suite.py", sets: PYTHON },
@@ -37,26 +49,70 @@ const SUITES: &[Suite] = &[
     Suite { package: "@google/gemini-cli", file: "cli/gemini_cli.sh", sets: &["node.cli"] },
 ];
 
+impl Suite {
+    fn name(&self, set: &str) -> Result<String> {
+        if self.file == PROMISES {
+            return Ok(self.package.to_owned());
+        }
+        Ok(format!("{} {} ({set})", self.package, needs::version(set, self.package)?))
+    }
+
+    /// The sets of versions it runs with.
+    fn sets(&self, edition: &Edition) -> &[&'static str] {
+        match edition {
+            Edition::Native => self.sets,
+            // What versions differ in is between them and Potluck, not its editions.
+            Edition::Edge(_) => &self.sets[..1],
+        }
+    }
+
+    fn reading(&self, edition: &Edition) -> Result<Reading> {
+        match edition {
+            Edition::Native => Ok(Reading::default()),
+            Edition::Edge(_) => Reading::at_the_edge(self.file),
+        }
+    }
+}
+
 /// All suites.
 pub fn run(tally: &mut Tally) -> Result {
-    run_some("", tally)
+    run_on(&native()?, "", tally)
+}
+
+/// All suites, against the edge edition.
+pub fn run_edge(tally: &mut Tally) -> Result {
+    run_on(&edge()?, "", tally)
 }
 
 /// The suites whose name holds that text.
-pub fn run_some(filter: &str, tally: &mut Tally) -> Result {
+pub fn run_some(on_edge: bool, filter: &str) -> Result {
+    run_on(&if on_edge { edge()? } else { native()? }, filter, &mut Tally::default())
+}
+
+fn native() -> Result<Edition> {
     stage::build("dev", &["potluck", "gemini-sim"])?;
+    Ok(Edition::Native)
+}
+
+fn edge() -> Result<Edition> {
+    stage::build("dev", &["gemini-sim"])?;
+    Worker::ready().map(Edition::Edge)
+}
+
+fn run_on(edition: &Edition, filter: &str, tally: &mut Tally) -> Result {
     for suite in SUITES {
-        for set in suite.sets {
-            let name = format!("{} {} ({set})", suite.package, needs::version(set, suite.package)?);
+        for set in suite.sets(edition) {
+            let name = suite.name(set)?;
             if name.contains(filter) {
-                attempt(suite, set, &name, tally)?;
+                attempt(suite, set, &name, edition, tally)?;
             }
         }
     }
+    println!("\n{} checks passed, {} failed{}", tally.passed, tally.failed, tally.differing());
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} checks failed", tally.failed)) }
 }
 
-fn attempt(suite: &Suite, set: &str, name: &str, tally: &mut Tally) -> Result {
+fn attempt(suite: &Suite, set: &str, name: &str, edition: &Edition, tally: &mut Tally) -> Result {
     println!("\n-- {name}");
     let node =
         if suite.file.ends_with(".py") || set.starts_with("debian") { set } else { "node.runtime" };
@@ -65,18 +121,14 @@ fn attempt(suite: &Suite, set: &str, name: &str, tally: &mut Tally) -> Result {
         tally.missing.push(format!("{name}: {why}"));
         return Ok(());
     }
-    let stage = Stage::open()?;
+    let stage = Stage::open(edition)?;
     let mut command = command(suite, set)?;
-    let before = tally.failed;
-    let ended = run_reading(stage.dress(&mut command), |line| {
-        tally.passed += usize::from(line.starts_with("ok   "));
-        tally.failed += usize::from(line.starts_with("FAIL "));
-    });
-    if let (Err(why), true) = (ended, tally.failed == before) {
-        println!("FAIL {name}: {why}");
-        tally.failed += 1;
+    let mut reading = suite.reading(edition)?;
+    let ended = run_retelling(stage.dress(&mut command), |line| reading.retell(line));
+    if let (Err(why), false) = (ended, reading.found_any()) {
+        println!("{}", reading.fails(&format!("{name}: {why}")));
     }
-    if tally.failed > before {
+    if !reading.conclude(tally) {
         println!("What Potluck printed last:\n{}", stage.said());
     }
     Ok(())
@@ -87,6 +139,11 @@ fn command(suite: &Suite, set: &str) -> Result<Command> {
     if suite.file.ends_with(".py") {
         let mut command = program(needs::python_of(set));
         command.arg(file).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONWARNINGS", "ignore");
+        return Ok(command);
+    }
+    if suite.file == PROMISES {
+        let mut command = program(needs::node_program());
+        command.arg(file);
         return Ok(command);
     }
     if suite.file.ends_with(".mjs") {

@@ -44,6 +44,9 @@ enum Task {
         /// Those whose name holds this text, such as openai or python.latest
         #[arg(default_value = "")]
         filter: String,
+        /// Against the edge edition, in workerd
+        #[arg(long)]
+        edge: bool,
     },
     /// Measure Potluck beside nginx and HAProxy
     Bench(bench::Options),
@@ -57,7 +60,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run_steps(&options),
         Task::Tidy => tidy::run(),
         Task::Needs { sets } => needs::run_all(&sets),
-        Task::Clients { filter } => clients::run_some(&filter, &mut test::Tally::default()),
+        Task::Clients { filter, edge } => clients::run_some(edge, &filter),
         Task::Bench(options) => bench::run(&options),
         Task::Worker(task) => worker::run_task(&task),
     };

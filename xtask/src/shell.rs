@@ -74,6 +74,17 @@ pub fn output(command: &mut Command) -> Result<String> {
 
 /// Runs while showing every line of both outputs, and hands each to `seen` too.
 pub fn run_reading(command: &mut Command, mut seen: impl FnMut(&str) + Send) -> Result {
+    run_retelling(command, |line| {
+        seen(&line);
+        line
+    })
+}
+
+/// Runs while showing what `retold` makes of every line of both outputs.
+pub fn run_retelling(
+    command: &mut Command,
+    mut retold: impl FnMut(String) -> String + Send,
+) -> Result {
     println!("$ {}", shown(command));
     let mut child = command
         .stdout(Stdio::piped())
@@ -87,8 +98,7 @@ pub fn run_reading(command: &mut Command, mut seen: impl FnMut(&str) + Send) -> 
         scope.spawn(move || out.map(|pipe| forward(pipe, &send)));
         scope.spawn(move || err.map(|pipe| forward(pipe, &other)));
         for line in lines {
-            println!("{line}");
-            seen(&line);
+            println!("{}", retold(line));
         }
     });
     let status = child.wait().map_err(|e| e.to_string())?;

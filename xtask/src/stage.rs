@@ -1,18 +1,20 @@
-//! A stage for real clients: Google's stand-in, and Potluck before it, plain and over TLS.
+//! A stage for real clients: Google's stand-in, and Potluck before it, plain and over TLS, of
+//! whichever edition.
 //!
 //! The rule: everything is fresh for each suite (ports, data folder, keys), listens on loopback
 //! alone and is gone when the stage is dropped.
 
+mod server;
+
+use crate::Result;
 use crate::shell::{cargo, isolate, program, run, succeeds, target};
-use crate::{Result, shell};
+use crate::worker::Worker;
+pub use server::Server;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 use tempfile::TempDir;
 
-/// So long may a server take until it listens.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Keys of as many projects; few enough that a round is short, enough for every failover.
 const KEYS: [&str; 4] = [
     "AIzaSyTable-Anna0000000000000000000001A",
@@ -33,59 +35,12 @@ pub fn build(profile: &str, packages: &[&str]) -> Result {
     run(command.args(packages.iter().flat_map(|package| ["-p", package])))
 }
 
-/// A server that ends with this value.
-pub struct Server {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Server {
-    /// Starts it and waits until it listens on that port.
-    pub fn start(command: &mut Command, port: u16, log: PathBuf) -> Result<Server> {
-        Server::start_until(command, || listens(port), log)
-    }
-
-    /// Starts it and waits until it is ready.
-    fn start_until(
-        command: &mut Command,
-        ready: impl Fn() -> bool,
-        log: PathBuf,
-    ) -> Result<Server> {
-        let file = std::fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
-        let twin = file.try_clone().map_err(|e| e.to_string())?;
-        let child = isolate(command).stdout(file).stderr(twin).stdin(Stdio::null()).spawn();
-        let child = child.map_err(|e| format!("{}: {e}", shell::shown(command)))?;
-        let mut server = Server { child, log };
-        let until = Instant::now() + PATIENCE;
-        while !ready() {
-            let ended = server.child.try_wait().is_ok_and(|status| status.is_some());
-            if ended || Instant::now() > until {
-                let said = server.said();
-                return Err(format!("`{}` did not start: {said}", shell::shown(command)));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(server)
-    }
-
-    /// Its process number.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The end of what it printed.
-    pub fn said(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Which Potluck stands on the stage.
+pub enum Edition {
+    /// The binary.
+    Native,
+    /// The Worker in workerd, with its database in a folder.
+    Edge(Worker),
 }
 
 /// The stand-in, two Potlucks, and where they are.
@@ -98,44 +53,35 @@ pub struct Stage {
 
 struct Ports {
     sim: u16,
+    upstream: u16,
     plain: u16,
     tls: u16,
 }
 
 impl Stage {
     /// Starts all of it.
-    pub fn open() -> Result<Stage> {
+    pub fn open(edition: &Edition) -> Result<Stage> {
         let folder = TempDir::new().map_err(|e| e.to_string())?;
         let at = folder.path();
         certify(at)?;
-        std::fs::write(at.join("sim.toml"), sim_keys()).map_err(|e| e.to_string())?;
-        let ports = Ports { sim: free_port()?, plain: free_port()?, tls: free_port()? };
-        let upstream_port = free_port()?;
-        let ready =
-            || listens(ports.sim) && listens(upstream_port) && at.join("sim-ca.pem").exists();
-        let mut command = sim(at, ports.sim, upstream_port);
-        let sim = Server::start_until(&mut command, ready, at.join("sim.log"))?;
-        let potluck = |port: u16, name: &str, more: &[&str]| {
-            let mut command = program(built("potluck", "dev"));
-            command.args(["serve", "--listen", &address(port), "--data"]).arg(at.join(name));
-            command.args(["--upstream", &format!("https://localhost:{upstream_port}")]);
-            command.arg("--upstream-ca").arg(at.join("sim-ca.pem")).args(more).current_dir(at);
-            Server::start(&mut command, port, at.join(format!("{name}.log")))
-        };
-        let plain = potluck(ports.plain, "plain", &[])?;
-        let tls = potluck(ports.tls, "tls", &["--tls-cert", "tls.pem", "--tls-key", "tls.key"])?;
+        let [sim, upstream, plain, tls] = [free_port()?, free_port()?, free_port()?, free_port()?];
+        let ports = Ports { sim, upstream, plain, tls };
+        let sim = sim_before(at, &ports)?;
+        let plain = edition.serve(at, &ports, false)?;
+        let tls = edition.serve(at, &ports, true)?;
         Ok(Stage { ports, plain, _rest: [sim, tls], folder })
     }
 
     /// Tells a suite where everything is.
     pub fn dress<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        let Ports { sim, plain, tls } = self.ports;
+        let Ports { sim, plain, tls, .. } = self.ports;
         isolate(command)
             .env("SIM_URL", format!("http://127.0.0.1:{sim}"))
             .env("BASE_URL", format!("http://127.0.0.1:{plain}"))
             .env("BASE_URL_TLS", format!("https://localhost:{tls}"))
             .env("CA_FILE", self.folder.path().join("ca.pem"))
             .env("NODE_EXTRA_CA_CERTS", self.folder.path().join("ca.pem"))
+            .env("POTLUCK_LOG", self.plain.log())
             .env("KEYS", KEYS.join(","))
     }
 
@@ -143,6 +89,43 @@ impl Stage {
     pub fn said(&self) -> String {
         self.plain.said()
     }
+}
+
+impl Edition {
+    /// One Potluck, with data of its own.
+    fn serve(&self, at: &Path, ports: &Ports, tls: bool) -> Result<Server> {
+        let (port, name) = if tls { (ports.tls, "tls") } else { (ports.plain, "plain") };
+        let (data, log) = (at.join(name), at.join(format!("{name}.log")));
+        let mut command = match self {
+            Edition::Native => potluck(at, ports, port, &data),
+            Edition::Edge(worker) => {
+                let upstream = format!("http://{}", address(ports.sim));
+                worker.serve(&data, &address(port), &upstream)?
+            }
+        };
+        if tls {
+            command.arg("--tls-cert").arg(at.join("tls.pem"));
+            command.arg("--tls-key").arg(at.join("tls.key"));
+        }
+        let server = Server::start(&mut command, port, log)?;
+        Ok(if matches!(self, Edition::Edge(_)) { server.politely() } else { server })
+    }
+}
+
+/// The binary, which asks the stand-in over TLS as it asks Google.
+fn potluck(at: &Path, ports: &Ports, port: u16, data: &Path) -> Command {
+    let mut command = program(built("potluck", "dev"));
+    command.args(["serve", "--listen", &address(port), "--data"]).arg(data).current_dir(at);
+    command.args(["--upstream", &format!("https://localhost:{}", ports.upstream)]);
+    command.arg("--upstream-ca").arg(at.join("sim-ca.pem"));
+    command
+}
+
+/// Starts the stand-in.
+fn sim_before(at: &Path, ports: &Ports) -> Result<Server> {
+    std::fs::write(at.join("sim.toml"), sim_keys()).map_err(|e| e.to_string())?;
+    let ready = || listens(ports.sim) && listens(ports.upstream) && at.join("sim-ca.pem").exists();
+    Server::start_until(&mut sim(at, ports.sim, ports.upstream), ready, at.join("sim.log"))
 }
 
 /// The stand-in with the stage's keys, plain for its control side and over TLS for Potluck.

@@ -32,6 +32,8 @@ struct Step {
 pub struct Tally {
     pub passed: usize,
     pub failed: usize,
+    /// What an edition cannot do, as is written down with the reason.
+    pub differs: usize,
     /// Parts that could not run, and why.
     pub missing: Vec<String>,
 }
@@ -40,6 +42,11 @@ impl Tally {
     fn add(&mut self, passed: usize, failed: usize) {
         self.passed += passed;
         self.failed += failed;
+    }
+
+    /// What differs, in words; nothing where nothing does.
+    pub fn differing(&self) -> String {
+        if self.differs == 0 { String::new() } else { format!(", {} differ", self.differs) }
     }
 }
 
@@ -61,6 +68,12 @@ const STEPS: &[Step] = &[
     Step { name: "doc", about: "documentation and its examples", needs: &[], run: doc },
     Step { name: "worker", about: "the edge edition", needs: worker::NEEDS, run: worker::test },
     Step { name: "clients", about: "real clients", needs: clients::NEEDS, run: clients::run },
+    Step {
+        name: "edge",
+        about: "real clients, of the edge edition",
+        needs: clients::EDGE_NEEDS,
+        run: clients::run_edge,
+    },
 ];
 
 /// How a step ended.
@@ -123,9 +136,10 @@ fn conclude(ran: &[Ran]) -> Result {
     println!("\nWhat ran:");
     for Ran { step, ending, tally, took } in ran {
         let verdict = match ending {
-            Ending::Passed => format!("passed ({})", tally.passed),
+            Ending::Passed => format!("passed ({}{})", tally.passed, tally.differing()),
             Ending::Failed(why) => {
-                format!("FAILED ({} of {}): {why}", tally.failed, tally.passed + tally.failed)
+                let all = tally.passed + tally.failed;
+                format!("FAILED ({} of {all}{}): {why}", tally.failed, tally.differing())
             }
             Ending::NotRun(why) => format!("not run: {why}"),
         };

@@ -8,7 +8,7 @@ mod compiler;
 
 use crate::shell::{cargo, isolate, output, program, root, run, run_reading, shown, target};
 use crate::test::Tally;
-use crate::{Result, needs, stage};
+use crate::{Result, clients, needs, stage};
 use clap::{Args, Subcommand};
 use compiler::Compiler;
 use std::fs;
@@ -16,6 +16,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tempfile::TempDir;
 
 /// What the step of `cargo xtask test` must have before it starts.
 pub const NEEDS: &[&str] = &["wasm.compiler", NODE];
@@ -33,7 +34,8 @@ pub enum Task {
     Build,
     /// Run it in workerd, with its database in a folder
     Serve(Serve),
-    /// Lint what is for wasm alone, run the store's contract and a few requests inside workerd
+    /// Lint what is for wasm alone, run the store's contract, a few requests and real clients
+    /// against workerd
     Test,
     /// Measure what a call costs, beside the original's approach
     Bench(bench::Options),
@@ -59,7 +61,9 @@ pub fn run_task(task: &Task) -> Result {
     match task {
         Task::Build => build().map(drop),
         Task::Serve(options) => serve(options),
-        Task::Test => test(&mut Tally::default()),
+        Task::Test => {
+            test(&mut Tally::default()).and_then(|()| clients::run_edge(&mut Tally::default()))
+        }
         Task::Bench(options) => bench::run(options),
         Task::Package => package(),
     }
@@ -111,11 +115,45 @@ fn serve(options: &Serve) -> Result {
     if !master_key.exists() {
         make_master_key(&master_key)?;
     }
+    let listen = options.listen.to_string();
+    become_it(&mut serving(&bundle, &data, &master_key, &listen, &options.upstream)?)
+}
+
+/// The script that serves the bundle.
+fn serving(
+    bundle: &Path,
+    data: &Path,
+    master_key: &Path,
+    listen: &str,
+    upstream: &str,
+) -> Result<Command> {
     let mut node = node("serve.mjs")?;
     node.arg("--bundle").arg(bundle).arg("--data").arg(data);
     node.arg("--master-key").arg(master_key);
-    node.args(["--listen", &options.listen.to_string(), "--upstream", &options.upstream]);
-    become_it(&mut node)
+    node.args(["--listen", listen, "--upstream", upstream]);
+    Ok(node)
+}
+
+/// A Worker that is built, and may be served as often as suites want one.
+pub struct Worker {
+    bundle: PathBuf,
+    folder: TempDir,
+}
+
+impl Worker {
+    /// Builds it, and makes its master key.
+    pub fn ready() -> Result<Worker> {
+        let folder = TempDir::new().map_err(|e| e.to_string())?;
+        make_master_key(&folder.path().join("master-key"))?;
+        Ok(Worker { bundle: build()?, folder })
+    }
+
+    /// The command that serves it, with its data in that folder.
+    pub fn serve(&self, data: &Path, listen: &str, upstream: &str) -> Result<Command> {
+        let master_key = self.folder.path().join("master-key");
+        fs::create_dir_all(data).map_err(|e| format!("{}: {e}", data.display()))?;
+        serving(&self.bundle, data, &master_key, listen, upstream)
+    }
 }
 
 /// Runs the suites; each prints a line per check, `ok   …` or `FAIL …`.
@@ -127,7 +165,7 @@ pub fn test(tally: &mut Tally) -> Result {
     }
     let deployed = bundle(&compiler, "", "worker")?;
     let contract = bundle(&compiler, CONTRACT, "worker-contract")?;
-    let folder = tempfile::TempDir::new().map_err(|e| e.to_string())?;
+    let folder = TempDir::new().map_err(|e| e.to_string())?;
     for name in ["master-key", "other-master-key"] {
         make_master_key(&folder.path().join(name))?;
     }

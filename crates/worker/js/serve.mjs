@@ -10,6 +10,7 @@ const option = { type: "string" };
 const { values } = parseArgs({
   options: {
     bundle: option, data: option, listen: option, upstream: option, "master-key": option,
+    "tls-cert": option, "tls-key": option,
   },
 });
 
@@ -19,6 +20,8 @@ const { hostname, port } = new URL(`http://${values.listen}`);
 const options = {
   ...(await world(values.bundle, { DB: id })),
   log: new Log(LogLevel.WARN),
+  httpsCertPath: values["tls-cert"],
+  httpsKeyPath: values["tls-key"],
   d1Persist: join(values.data, "v3/d1"),
   durableObjectsPersist: join(values.data, "v3/do"),
   bindings: {
