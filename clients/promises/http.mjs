@@ -11,8 +11,9 @@ const PATIENCE = 30_000;
 /** So much of each answer is kept; errors are far shorter. */
 const KEPT = 64 << 10;
 
-// As many at once as a check starts, and connections that wait are used again.
-const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
+// A connection for each request: one that waits may be closed by the server just as it is used
+// again, which is no answer and no promise either.
+const agent = new http.Agent({ keepAlive: false });
 
 /** All that anybody was told: heads and bodies. */
 export const heard = [];

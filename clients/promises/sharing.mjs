@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { asked, check, change, me, refused, told } from './frame.mjs';
+import { asked, change, check, me, refused, told, until } from './frame.mjs';
 import { MODEL, ask, chat, generate, get, path, prompt, showing, stream } from './http.mjs';
 import { arrivals, calm, forget, rule, seen, shares } from './sim.mjs';
 
@@ -144,6 +144,19 @@ check('a pool that rests answers OpenAI\'s callers in an array', 2, async (keys)
 check('a call waits for a key that wakes in a moment', 2, async (keys) => {
   await spend(keys, quota(MINUTE, '0.2s'));
   assert.equal((await generate(keys[0])).status, 200);
+});
+
+check('a key is used again when its minute is over', 2, async (keys) => {
+  await rule(quota(MINUTE, '1s'), { key: keys[1], times: 1 });
+  await serve(keys[0], 2);
+  await forget();
+  await serve(keys[0], 1);
+  assert.deepEqual(await shares(keys), [1, 0]);
+  const again = async () => {
+    await serve(keys[0], 1);
+    return (await shares(keys))[1];
+  };
+  await until(again, (share) => share > 0, 'it still rests');
 });
 
 check('a prompt larger than a key\'s minute burns no more keys', 4, async (keys) => {

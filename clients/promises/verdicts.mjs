@@ -161,8 +161,10 @@ check('errors go back without keys, projects and addresses', 0, async () => {
     'location_unsupported_with_debuginfo']) {
     const [key] = await fresh(1);
     await rule({ sample }, { key, times: 1 });
+    await forget();
     const answer = await generate(key);
     assert.ok(answer.status >= 400, sample);
+    await asked(1);
     assert.doesNotMatch(answer.text, /DebugInfo|127\.0\.0\.1|projects\/\d|2000000000/, sample);
     assert.ok(!answer.text.includes(key), `${sample} ${answer.text}`);
   }
