@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
 import { ask, generate, get, heard, showing } from './http.mjs';
-import { admit, calm, calls, counters, forget } from './sim.mjs';
+import { admit, calm, calls, forget } from './sim.mjs';
 
 /** A busy machine may be late; what never comes is a failure. */
 const SOON = 15_000;
@@ -105,9 +105,12 @@ export async function until(read, holds, why) {
   }
 }
 
-/** Waits until so many requests are under way at Google's. */
-export const underWay = (count) =>
-  until(counters, ({ in_flight }) => in_flight === count, `${count} under way`);
+/** Waits until so many of the requests since the last `forget` are under way at Google's. */
+export const underWay = (count) => until(
+  async () => (await calls()).filter(({ done_ms, aborted_ms }) => !done_ms && !aborted_ms),
+  (open) => open.length === count,
+  `${count} under way`,
+);
 
 /** Runs what was declared, `filter` in its name; prints a line for each; exits 1 if any failed. */
 export async function main(filter = '') {

@@ -53,7 +53,7 @@ export class Answer {
 
   /** Goes away in the middle. */
   leave() {
-    this.request.destroy();
+    this.request.socket.resetAndDestroy();
   }
 
   get body() {
@@ -118,14 +118,17 @@ export async function ask(method, target, options) {
   return answer;
 }
 
-/** Begins a request that is given up before it has an answer; `leave` gives it up. */
+/** Begins a request that nobody will wait for: `leave` resets its connection, `hangUp` ends it. */
 export function begin(method, target, { headers = {}, body } = {}) {
   const options = { method, headers: framed(headers, body), agent };
   const request = http.request(BASE_URL + target, options);
   request.on('error', () => {});
   request.on('response', (incoming) => incoming.on('error', () => {}));
   request.end(body);
-  return { leave: () => request.destroy() };
+  return {
+    leave: () => request.socket.resetAndDestroy(),
+    hangUp: () => request.socket.destroy(),
+  };
 }
 
 /** The body of a plain call, with other fields beside. */

@@ -19,9 +19,14 @@ const project = () => (projects += 1);
 /** From now on a key is in that state. */
 export const become = (key, state) => control('PATCH', 'keys', { key, state });
 
-/** From now on this happens to calls, the next `times` or all; gives the rule's number. */
-export const rule = async (act, { key, path, times } = {}) =>
-  (await control('POST', 'rules', { when: { key, path }, times, do: act })).id;
+/**
+ * From now on this happens to calls; gives the rule's number. What is to happen so many `times` is
+ * kept from the probes that a pool sends of its own accord.
+ */
+export async function rule(act, { key, path, times } = {}) {
+  const when = { key, path, method: times && 'POST' };
+  return (await control('POST', 'rules', { when, times, do: act })).id;
+}
 
 /** Takes one rule back, or all. */
 export const calm = (id) => control('DELETE', id === undefined ? 'rules' : `rules?id=${id}`);
