@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So long may a server take to end in good order.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// Of what it printed, so many lines are shown, and so much of each.
+const LINES: usize = 30;
+const LINE: usize = 200;
 /// Between looks at a server that comes or goes.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -68,8 +71,9 @@ impl Server {
     /// The end of what it printed.
     pub fn said(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        let short = |line: &str| line.chars().take(LINE).collect::<String>();
+        let lines: Vec<String> = text.lines().map(short).collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
     fn has_ended(&mut self) -> bool {
