@@ -132,23 +132,26 @@ const mayBeSent = (code) =>
 
 /** The caller's end, and the answer that opens it. */
 export class Caller extends End {
-  #leaving = new AbortController();
-
   constructor(limit) {
     const [theirs, ours] = Object.values(new WebSocketPair());
     super(ours, limit);
     this.answer = new Response(null, { status: 101, webSocket: theirs });
   }
 
-  /** Aborted once the caller has left. */
-  get signal() {
-    return this.#leaving.signal;
+  /**
+   * A signal for one attempt, aborted when the caller leaves before it has led to a socket. To
+   * abort it later would break the socket off where a close is due.
+   */
+  asks() {
+    this.asking = new AbortController();
+    if (this.ended) this.asking.abort();
+    return this.asking.signal;
   }
 
   /** Whoever leaves frees Google at once. */
   leave({ code, reason }) {
     this.google?.close(code, reason);
-    this.#leaving.abort();
+    this.asking?.abort();
   }
 
   /**
@@ -186,6 +189,7 @@ export function google_of({ webSocket }, caller) {
   if (!webSocket) return undefined;
   const google = new End(webSocket, caller.limit);
   caller.google = google;
+  caller.asking = undefined;
   if (caller.ended) google.close();
   return google;
 }

@@ -23,9 +23,9 @@ extern "C" {
     /// The answer that opens it.
     #[wasm_bindgen(method, getter)]
     pub fn answer(this: &Caller) -> Response;
-    /// Aborted once the caller has left.
-    #[wasm_bindgen(method, getter)]
-    pub fn signal(this: &Caller) -> AbortSignal;
+    /// A signal for one attempt, aborted when the caller leaves before it has led to a socket.
+    #[wasm_bindgen(method)]
+    pub fn asks(this: &Caller) -> AbortSignal;
     #[wasm_bindgen(method, getter)]
     fn over(this: &Caller) -> Promise;
     #[wasm_bindgen(method, js_name = next)]

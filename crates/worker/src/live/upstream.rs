@@ -82,7 +82,7 @@ impl Door {
             method: "GET",
             head: &fields,
             body: &JsValue::UNDEFINED,
-            signal: Some(&caller.signal()),
+            signal: Some(&caller.asks()),
             patience: Some(SETUP),
             relay: None,
             eager: true,
