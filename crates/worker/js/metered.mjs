@@ -5,7 +5,14 @@
 // all that is done with it.
 
 /** What comes within so many milliseconds of what has left waits for what else comes in them. */
-const JOINED = 5;
+const JOINED = 8;
+/**
+ * The platform cuts a chunk in two where its buffer ends, and a look at either half costs as much.
+ * No event that says anything is shorter than this but a stream's last.
+ */
+const HALF = 64;
+/** What is read at a time. */
+const ROOM = 4 << 10;
 /** So much may wait; a caller who takes nothing holds the upstream back. */
 const MOST = 16 << 10;
 
@@ -16,7 +23,7 @@ const INSTEAD = 1;
 /** The body for the caller: piece by piece as it comes, and aborted where it is not whole. */
 export function metered(body, meter, signal) {
   const { readable, writable } = new IdentityTransformStream();
-  const passing = new Passing(body.getReader(), writable.getWriter(), meter);
+  const passing = new Passing(body.getReader({ mode: "byob" }), writable.getWriter(), meter);
   signal.addEventListener("abort", () => passing.leave(), { once: true });
   passing.run().catch(() => passing.leave());
   return readable;
@@ -54,11 +61,14 @@ class Passing {
   async #read() {
     try {
       while (!this.#over) {
-        const { done, value } = await this.from.read();
+        const { done, value } = await this.from.readAtLeast(HALF, new Uint8Array(ROOM));
+        if (value?.length) {
+          this.#held.push(value);
+          this.#length += value.length;
+        }
         if (done) return true;
-        this.#held.push(value);
-        this.#length += value.length;
-        await this.#pass();
+        const full = this.#pass();
+        if (full) await full;
       }
     } catch {
       return false;
