@@ -43,6 +43,19 @@ pub const ADD_USAGE: &str = "INSERT INTO usage (key_id, day, model,
         borrowed_calls = min(?8, borrowed_calls + excluded.borrowed_calls),
         borrowed_tokens = min(?8, borrowed_tokens + excluded.borrowed_tokens)";
 
+/// As [`ADD_USAGE`], of many keys at once, for a database that asks a price for each statement.
+/// 1 a JSON list of lists, each in the order of the other's parameters 1 to 7 and the key in hex,
+/// 2 [`LARGEST`].
+pub const ADD_USAGES: &str = "INSERT INTO usage (key_id, day, model,
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens)
+    SELECT keys.id, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+        FROM json_each(?1) JOIN keys ON keys.id = unhex(value ->> 0) WHERE true
+    ON CONFLICT (key_id, day, model) DO UPDATE SET
+        lent_calls = min(?2, lent_calls + excluded.lent_calls),
+        lent_tokens = min(?2, lent_tokens + excluded.lent_tokens),
+        borrowed_calls = min(?2, borrowed_calls + excluded.borrowed_calls),
+        borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens)";
+
 /// Leaves a tombstone, if the key is there: before [`ERASE_KEY`]. 1 key, 2 tombstone, 3 at.
 pub const BURY: &str = "INSERT INTO tombstones (id, at)
     SELECT ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)

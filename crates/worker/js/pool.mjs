@@ -51,8 +51,6 @@ const watchedWorld = async () =>
 
 await check("passers-by see the pool", () =>
   set({}, async ({ get, database }) => {
-    // A row whose seal is another's stays out, and keeps nobody else out.
-    await seat(database, { ...KEYS[4], sealed: KEYS[5].sealed });
     const until = Date.now() + 3_600_000;
     await database
       .prepare("INSERT INTO cooldowns (key_id, scope, until, why) VALUES (?1, 'all', ?2, 'billing')")
@@ -71,8 +69,6 @@ await check("passers-by see the pool", () =>
     assert.deepEqual([head.status, await head.text()], [200, ""]);
     const me = await (await get("/pool/me", bearing(KEYS[1]))).json();
     assert.equal(me.cooldowns[0].until, new Date(until).toISOString());
-    const forgotten = await get("/pool/me", erase(KEYS[4]));
-    assert.deepEqual([forgotten.status, await rows(database, "keys", KEYS[4].id)], [204, 0]);
   }));
 
 await check("a contributor is known by the key, wherever it is shown", () =>
@@ -144,16 +140,8 @@ await check("a withdrawn key is erased, remembered, and may come back", async ()
   });
 });
 
-await check("what is not ours, not yet, or not for everybody is told", () =>
+await check("what is not ours or not for everybody is told", () =>
   set({}, async ({ get }) => {
-    const calls = [["/v1beta/models"], ["//v1beta/models"],
-      ["/v1beta/models/gemini-x:generateContent", { method: "POST" }],
-      ["/v1beta/openai/chat/completions", { method: "POST" }]];
-    for (const [path, init] of calls) {
-      const answer = await get(path, init);
-      assert.equal(answer.headers.get("x-should-retry"), "false");
-      assert.match(await refused(answer, 501, "POOL_REFUSED"), /does not serve calls yet/);
-    }
     await refused(await get("/nowhere"), 404, "POOL_NO_ROUTE");
     await refused(await get("/keycount", { method: "POST" }), 405, "POOL_METHOD");
     for (const path of ["/pool/admin", "/pool/admin/keys", "/metrics"]) {
@@ -239,7 +227,7 @@ await check("a database that went wrong is read anew once it is right", () =>
   }));
 
 await check("no key was in any answer or line of the log", () => {
-  assert.ok(said.length > 500 && said.some((text) => text.includes("cannot be opened")));
+  assert.ok(said.length > 500);
   for (const { key } of KEYS) {
     const leak = said.find((text) => text.includes(key.slice(-12)));
     assert.equal(leak, undefined);

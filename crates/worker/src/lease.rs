@@ -180,6 +180,8 @@ impl Lease {
         (self.exchange, self.known) = (Some(exchange), true);
         let talk = self.call.talk;
         self.tell(|exchange| Told::TakenUp(exchange, talk));
+        // A long stream must not be taken for a lease that nobody used.
+        memory::tell_soon(&self.hand);
         Some(StepSaid::Key { number: 1, key })
     }
 

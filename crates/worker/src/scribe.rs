@@ -19,9 +19,9 @@ use worker::{console_error, console_warn};
 use crate::d1::D1Store;
 use crate::lent::Lent;
 
-/// Events in one batch: few enough for D1's bounds on a transaction, enough that a flush of all
-/// counts takes few round trips.
-const BATCH: usize = 40;
+/// Events in one batch: few enough for D1's bounds on a transaction; counts, which are most of them,
+/// are one statement together.
+const BATCH: usize = 200;
 
 /// Writes the pool's changes down.
 pub struct Scribe {

@@ -8,6 +8,7 @@ use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Limits, RowId, Sweep, Tombstone, Usage, UsageTotal,
 };
 use potluck_store::{StoreError, sql};
+use serde_json::json;
 
 /// One parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +34,19 @@ pub struct Statement {
 
 /// All that is ordered, in its order.
 pub fn orders(orders: &[Order]) -> Result<Vec<Statement>, StoreError> {
-    let each: Result<Vec<_>, _> = orders.iter().map(order).collect();
-    Ok(each?.concat())
+    let usage: Vec<&Usage> = orders.iter().filter_map(used).collect();
+    let others = orders.iter().filter(|one| used(one).is_none()).map(order);
+    let mut all = others.collect::<Result<Vec<_>, _>>()?.concat();
+    if !usage.is_empty() {
+        all.extend(add_usage(usage));
+    }
+    Ok(all)
+}
+
+/// What of an order can be carried out together with others of its kind, and behind all others: an
+/// erased key has no use to add to.
+fn used(order: &Order) -> Option<&Usage> {
+    if let Order::Usage(usage) = order { Some(usage) } else { None }
 }
 
 fn order(order: &Order) -> Result<Vec<Statement>, StoreError> {
@@ -42,7 +54,7 @@ fn order(order: &Order) -> Result<Vec<Statement>, StoreError> {
         Order::State(id, state, at) => set_state(*id, state, *at),
         Order::Cooldowns(id, cooldowns) => set_cooldowns(*id, cooldowns),
         Order::Limits(id, limits) => return set_limits(*id, limits),
-        Order::Usage(usage) => add_usage(std::slice::from_ref(usage)),
+        Order::Usage(usage) => add_usage([usage]),
         Order::Withdraw(id, tombstone) => withdraw(*id, *tombstone),
         Order::Lift(tombstone) => lift(*tombstone),
         Order::Erase(id) => erase(*id),
@@ -94,15 +106,15 @@ pub fn set_cooldowns(id: RowId, cooldowns: &[Cooldown]) -> Vec<Statement> {
     std::iter::once(forget).chain(put).collect()
 }
 
-/// Adds to what was lent and borrowed.
-pub fn add_usage(usage: &[Usage]) -> Vec<Statement> {
-    let add = |Usage { key, day, model, amount }: &Usage| {
-        let mut values = vec![(*key).into(), (*day).into(), text(model)];
-        values.extend(amounts(amount));
-        values.push(bounded(sql::LARGEST));
-        of(sql::ADD_USAGE, values)
+/// Adds to what was lent and borrowed, all of it in one statement: D1 asks a price for each.
+pub fn add_usage<'u>(usage: impl IntoIterator<Item = &'u Usage>) -> Vec<Statement> {
+    let row = |Usage { key, day, model, amount }: &Usage| {
+        let [lent, lent_tokens, borrowed, borrowed_tokens] = amounts(amount);
+        json!([hex::encode(key), day, model, lent, lent_tokens, borrowed, borrowed_tokens])
     };
-    usage.iter().map(add).collect()
+    let rows: Vec<_> = usage.into_iter().map(row).collect();
+    let values = vec![text(&serde_json::Value::from(rows).to_string()), bounded(sql::LARGEST)];
+    vec![of(sql::ADD_USAGES, values)]
 }
 
 /// Leaves a tombstone, then erases the key.
@@ -182,9 +194,9 @@ fn models(limits: &Limits) -> Result<Value, StoreError> {
     Limits::join_models(models).map(Value::Text).ok_or(StoreError::Rejected)
 }
 
-fn amounts(amount: &UsageTotal) -> [Value; 4] {
+fn amounts(amount: &UsageTotal) -> [u64; 4] {
     [amount.lent_calls, amount.lent_tokens, amount.borrowed_calls, amount.borrowed_tokens]
-        .map(bounded)
+        .map(|count| count.min(sql::LARGEST))
 }
 
 /// As a whole number that D1 keeps; see [`sql::LARGEST`].
