@@ -199,6 +199,8 @@ fn package() -> Result {
     copy_all(&bundle, &folder.join("worker"))?;
     copy_all(&root().join("crates/store/migrations"), &folder.join("migrations"))?;
     fs::write(folder.join("wrangler.jsonc"), packed_settings()?).map_err(|e| e.to_string())?;
+    copy(&root().join("crates/worker/js/master-key.mjs"), &folder.join("master-key.mjs"))?;
+    copy(&root().join("docs/edge.md"), &folder.join("README.md"))?;
     let archive = all.join("potluck-worker.tar.gz");
     let mut tar = program("tar");
     run(tar.arg("-czf").arg(&archive).arg("-C").arg(&all).arg("potluck-worker"))?;

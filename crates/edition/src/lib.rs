@@ -6,11 +6,12 @@
 //! - [`problem`]: what the pool's refusals say to a caller;
 //! - [`calls`]: a caller's request in the pool's terms; [`patience`]: how long it may take;
 //! - [`sockets`]: how Live sockets are bounded, and what their ends are told;
-//! - [`redirect`]: where downloads lead; [`uploads`]: how their URLs are signed;
+//! - [`redirect`]: where downloads lead; [`uploads`]: how their URLs are signed; [`storing`]: asking
+//!   Google not to keep what is pooled;
 //! - [`marks`]: what is written on every proxied answer, and how its body is read;
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
-//! - [`alarm`]: what operators read in the log;
+//! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
 
 pub mod alarm;
@@ -19,6 +20,7 @@ pub mod calls;
 pub mod ids;
 pub mod marks;
 pub mod me;
+pub mod numbers;
 pub mod orders;
 pub mod pages;
 pub mod patience;
@@ -26,5 +28,6 @@ pub mod problem;
 pub mod redirect;
 pub mod rows;
 pub mod sockets;
+pub mod storing;
 pub mod table;
 pub mod uploads;

@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderName, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION, HeaderName, HeaderValue,
 };
 use potluck_gemini::Dialect;
 use potluck_gemini::headers::cors;
@@ -83,6 +83,12 @@ pub fn spoken_at(path: &str) -> Dialect {
 pub fn one_slash(path: &str) -> &str {
     let doubled = path.bytes().take_while(|byte| *byte == b'/').count().saturating_sub(1);
     &path[doubled..]
+}
+
+/// The token that an operator shows, if that is what stands there.
+pub fn operator(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
 /// What a browser is told that asks before it sends (`OPTIONS`): nothing about private paths.

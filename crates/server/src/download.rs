@@ -1,23 +1,18 @@
 //! Downloads, whose redirects are followed inside.
 //!
-//! Why: Google answers some downloads with a redirect that clients would follow with their key, or
-//! not at all (`gemini-api.md` §4). Rule: at most three, over https, to Google's hosts, and without
-//! any credential; anything else is an honest error.
+//! Rule: where they may lead says `potluck_edition::redirect`; no credential goes along, and anything
+//! else is an honest error.
 
 use http::header::{ACCEPT, IF_RANGE, LOCATION, RANGE};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
+use potluck_edition::redirect;
 use potluck_gemini::answer::{Problem, Reason};
 
 use crate::app::Hand;
 use crate::forward::{Answered, AnsweredBody};
 use crate::sending::Sending;
 use crate::transport::{Asking, Upstream, UpstreamConfig};
-
-/// Google needs one; three leaves room for a change of storage.
-const MAX_REDIRECTS: usize = 3;
-/// Where Google keeps what it lets people download.
-const GOOGLE: [&str; 3] = [".googleapis.com", ".googleusercontent.com", ".google.com"];
 
 /// Follows an answer that is a redirect.
 pub async fn follow(
@@ -26,7 +21,7 @@ pub async fn follow(
     wanted: &HeaderMap,
 ) -> Result<Answered, Problem> {
     let mut at = hand.app.settings.upstream.clone();
-    for _ in 0..MAX_REDIRECTS {
+    for _ in 0..redirect::MOST {
         if !is_redirect(&answered) {
             return Ok(answered);
         }
@@ -47,31 +42,13 @@ pub fn wanted(headers: &HeaderMap) -> HeaderMap {
 }
 
 fn is_redirect(answered: &Answered) -> bool {
-    matches!(answered.parts.status.as_u16(), 301 | 302 | 303 | 307 | 308)
+    redirect::is_redirect(answered.parts.status.as_u16())
 }
 
 /// Where a redirect leads, if we go there.
 fn next(hand: &Hand, from: &Uri, headers: &HeaderMap) -> Option<Uri> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
-    let mut to: Uri = location.parse().ok()?;
-    if to.authority().is_none() {
-        let mut parts = from.clone().into_parts();
-        parts.path_and_query = to.path_and_query().cloned();
-        to = Uri::from_parts(parts).ok()?;
-    }
-    is_allowed(&hand.app.settings.upstream, &to).then_some(to)
-}
-
-fn is_allowed(upstream: &Uri, to: &Uri) -> bool {
-    if to.scheme() == upstream.scheme() && to.authority() == upstream.authority() {
-        return true;
-    }
-    let host = to.host().unwrap_or_default().to_ascii_lowercase();
-    let default_port = to.port_u16().is_none_or(|port| port == 443);
-    to.scheme() == Some(&Scheme::HTTPS)
-        && default_port
-        && to.authority().is_some_and(|authority| !authority.as_str().contains('@'))
-        && GOOGLE.iter().any(|google| host.ends_with(google))
+    redirect::next(&hand.app.settings.upstream, from, location)
 }
 
 async fn fetch(
@@ -107,28 +84,4 @@ fn origin(hand: &Hand, at: &Uri) -> Result<Upstream<Sending>, Problem> {
         idle_stream: settings.limits.idle_stream,
     };
     Upstream::new(config).map_err(|_| Problem::new(Reason::Upstream))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn redirects_lead_to_google_over_https_alone() {
-        let upstream: Uri = "https://generativelanguage.googleapis.com".parse().unwrap();
-        for (to, allowed) in [
-            ("https://generativelanguage.googleapis.com/x", true),
-            ("https://storage.googleapis.com/x?sig=1", true),
-            ("https://lh3.googleusercontent.com/x", true),
-            ("http://storage.googleapis.com/x", false),
-            ("https://storage.googleapis.com:8443/x", false),
-            ("https://evilgoogleapis.com/x", false),
-            ("https://user@storage.googleapis.com/x", false),
-            ("https://storage.googleapis.com.evil.test/x", false),
-            ("https://127.0.0.1/x", false),
-        ] {
-            assert_eq!(is_allowed(&upstream, &to.parse().unwrap()), allowed, "{to}");
-        }
-    }
 }

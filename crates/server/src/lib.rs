@@ -32,7 +32,6 @@ mod metrics;
 mod outgoing;
 mod own;
 mod passing;
-mod patience;
 mod pooled;
 mod problem;
 mod sending;

@@ -3,11 +3,11 @@
 //! Rule: which paths are ours, and which of them no foreign page may read, says
 //! `potluck_edition::pages`.
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_edition::pages::{JSON, Page, SVG, TEXT};
-use potluck_edition::{badge, table};
+use potluck_edition::{badge, numbers, pages, table};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
 
@@ -45,7 +45,7 @@ pub async fn answer(
             if !allowed {
                 return Err(native(Problem::new(Reason::NotAdmin)));
             }
-            typed(METRICS_TYPE, app.metrics.text(app))
+            typed(numbers::TYPE, app.metrics.text(app))
         }
         Page::Admin if is_operator(app, &request) => {
             let none = Problem::new(Reason::NoRoute);
@@ -55,8 +55,6 @@ pub async fn answer(
         Page::Me => unreachable!("answered above"),
     })
 }
-
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// JSON that is not to be kept by anybody on the way.
 pub fn json(value: &serde_json::Value) -> Reply {
@@ -91,9 +89,6 @@ pub fn store_trouble(app: &App, error: &potluck_store::StoreError) -> Problem {
 
 /// Whether the request carries the operators' token.
 pub fn is_operator<B>(app: &App, request: &Request<B>) -> bool {
-    let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let Some((scheme, token)) = shown.split_at_checked(7) else { return false };
-    // Compared by their MACs, so that the time it takes tells nothing about the token.
-    let right = app.vault.sign("admin-token", app.admin_token.as_bytes());
-    scheme.eq_ignore_ascii_case(b"bearer ") && app.vault.verify("admin-token", token, &right)
+    let shown = pages::operator(request.headers());
+    shown.is_some_and(|token| app.vault.same_token(token, app.admin_token.as_bytes()))
 }

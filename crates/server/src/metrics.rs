@@ -6,12 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use http::StatusCode;
-use potluck_core::Metrics as PoolMetrics;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use potluck_edition::numbers::{self, count, counts, gauge};
 use prometheus_client::registry::Registry;
 
 use crate::app::App;
@@ -50,15 +45,12 @@ impl Metrics {
 
     /// Everything, as OpenMetrics text.
     pub fn text(&self, app: &App) -> String {
-        let pool = app.pool().metrics();
-        let mut registry = Registry::with_prefix("potluck");
+        let pool = numbers::told(&app.pool().metrics());
+        let mut registry = numbers::registry();
         self.register(&mut registry);
-        register_pool(&mut registry, &pool);
+        numbers::register(&mut registry, &pool);
         register_app(&mut registry, app);
-        let mut text = String::new();
-        // Writing into a String cannot fail.
-        let _ = encode(&mut text, &registry);
-        text
+        numbers::text(&registry)
     }
 
     fn register(&self, registry: &mut Registry) {
@@ -77,33 +69,6 @@ impl Metrics {
 
 const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
-fn register_pool(registry: &mut Registry, pool: &PoolMetrics) {
-    counts(registry, "attempts", "Attempts upstream by verdict", &pool.verdicts);
-    counts(registry, "refusals", "Calls refused here, by reason", &pool.refusals);
-    counts(registry, "cooldowns", "Cooldowns begun, by cause", &pool.cooldowns);
-    count(registry, "exchanges", "Calls begun", pool.exchanges);
-    count(
-        registry,
-        "kept_conversations",
-        "Turns served with the key of the turn before",
-        pool.kept_conversations,
-    );
-    gauge(registry, "exchanges_under_way", "Calls under way", pool.under_way);
-    let keys = pool.keys;
-    let states = [
-        ("serving", keys.serving),
-        ("resting", keys.resting),
-        ("held", keys.held),
-        ("paused", keys.paused),
-        ("disabled", keys.disabled),
-    ];
-    let family = Family::<Kind, Gauge>::default();
-    for (kind, keys) in states {
-        family.get_or_create(&Kind { kind }).set(i64::from(keys));
-    }
-    registry.register("keys", "Keys by state", family);
-}
-
 fn register_app(registry: &mut Registry, app: &App) {
     let connections = app.shutdown.open() as u64;
     gauge(registry, "connections_open", "Callers' connections", connections);
@@ -115,29 +80,4 @@ fn register_app(registry: &mut Registry, app: &App) {
     );
     let healthy = u64::from(app.store.healthy());
     gauge(registry, "store_healthy", "1 while the store can be trusted", healthy);
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
-    kind: &'static str,
-}
-
-fn counts(registry: &mut Registry, name: &str, help: &str, counts: &[(&'static str, u64)]) {
-    let family = Family::<Kind, Counter>::default();
-    for (kind, count) in counts {
-        family.get_or_create(&Kind { kind }).inc_by(*count);
-    }
-    registry.register(name, help, family);
-}
-
-fn count(registry: &mut Registry, name: &str, help: &str, count: u64) {
-    let counter = Counter::<u64>::default();
-    counter.inc_by(count);
-    registry.register(name, help, counter);
-}
-
-fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
-    let gauge = Gauge::<i64>::default();
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-    registry.register(name, help, gauge);
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri};
+use potluck_edition::patience;
 use potluck_gemini::credential::EphemeralToken;
 use potluck_gemini::{Dialect, headers};
 
 use crate::handle::Asked;
 use crate::lent::Lent;
-use crate::patience;
 use crate::sending::{Pieces, Sending};
 use crate::settings::Limits;
 use crate::transport::{Asking, Fields};
@@ -71,7 +71,7 @@ impl Outgoing<'_> {
             headers: Cow::Borrowed(&head.headers),
             dialect: route.dialect,
             body,
-            patience: patience::asked(&head.headers, limits),
+            patience: patience::asked(&head.headers, limits.head),
         }
     }
 

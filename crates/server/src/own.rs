@@ -9,9 +9,9 @@ use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use potluck_core::{Call, Way};
+use potluck_edition::calls::{self, Bearer};
 use potluck_gemini::answer::{self, Problem};
-use potluck_gemini::body::{Metered, Own, Scan};
+use potluck_gemini::body::{Own, Scan};
 use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
 use potluck_gemini::{ApiKey, Class};
 
@@ -53,21 +53,9 @@ pub async fn exchange(
     let body = outgoing_body(hand, &head.headers, body, asked).await?;
     let id = app.key_id(key);
     let known = app.pool().knows(id);
-    let call = Call {
-        bearer: Some(id),
-        tombstone: (!known).then(|| app.tombstone(key)),
-        model: asked.route.model.as_deref(),
-        family: asked.route.family,
-        metered: Metered::NONE,
-        way: Way::OwnOnly,
-        proof: asked.route.proof,
-        conversation: None,
-        signature: None,
-        has_model_turn: false,
-        prompt_tokens: 0,
-        source: asked.caller.block(),
-        own_requested: true,
-    };
+    let tombstone = (!known).then(|| app.tombstone(key));
+    let bearer = Bearer { id, tombstone, source: asked.caller.block() };
+    let call = calls::own_call(&asked.route, bearer);
     let outgoing = Outgoing::of(asked, body, &app.settings.limits);
     let mut job = Job { call, outgoing, key, repeatable: safe };
     let answered = forward::run(hand, &mut job).await;

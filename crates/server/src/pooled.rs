@@ -2,10 +2,12 @@
 
 use http_body::Body as _;
 use hyper::body::Incoming;
-use potluck_core::{Call, KeyId, Tombstone, Way};
+use potluck_core::Way;
+use potluck_edition::calls::{self, Bearer};
+use potluck_edition::storing;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::body::{Own, Scan, Scanner};
-use potluck_gemini::{ApiKey, Dialect, Family, Route};
+use potluck_gemini::{ApiKey, Route};
 
 use crate::Reply;
 use crate::app::Hand;
@@ -38,7 +40,8 @@ pub async fn answer(
         tracing::debug!(%why, "served with the caller's own key");
     }
     let tombstone = (!known).then(|| app.tombstone(key));
-    let call = call(asked, id, tombstone, &scan);
+    let bearer = Bearer { id, tombstone, source: asked.caller.block() };
+    let call = calls::pooled(&asked.route, &scan, bearer, asked.own);
     let repeatable = call.way == Way::Pool;
     let outgoing = Outgoing::of(asked, body, &app.settings.limits);
     let mut job = Job { call, outgoing, key, repeatable };
@@ -86,39 +89,6 @@ async fn prompt(
     Ok(Prompt { scan, body, kept })
 }
 
-/// What the pool must know of a call.
-fn call<'a>(
-    asked: &'a Asked<'_>,
-    id: KeyId,
-    tombstone: Option<Tombstone>,
-    scan: &'a Scan,
-) -> Call<'a> {
-    let own = asked.own || scan.own.is_some();
-    Call {
-        bearer: Some(id),
-        tombstone,
-        model: asked.route.model.as_deref().or(scan.model.as_deref()),
-        family: asked.route.family,
-        metered: scan.metered,
-        way: if own { Way::OwnOnly } else { Way::Pool },
-        proof: asked.route.proof,
-        conversation: scan.conversation.map(|talk| talk ^ bearers_own(id)),
-        signature: scan.signature,
-        has_model_turn: scan.has_model_turn,
-        prompt_tokens: scan.prompt_tokens,
-        source: asked.caller.block(),
-        own_requested: asked.own,
-    }
-}
-
-/// Tells callers apart who begin a conversation with the same words, as programs of one kind do:
-/// only the turns of one caller belong to one key.
-fn bearers_own(id: KeyId) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = id.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// As far as its Content-Length tells.
 fn is_longer_than(body: &Incoming, limit: usize) -> bool {
     body.size_hint().lower() > limit as u64
 }
@@ -130,16 +100,11 @@ fn unread() -> Scan {
 
 /// Asks Google not to store what is pooled, where the body says nothing about it.
 fn without_storing(body: Body, scan: &Scan, route: &Route<'_>) -> Body {
-    let Body::Kept(pieces) = &body else { return body };
-    // No other method knows the field.
-    let knows = route.dialect == Dialect::Native && route.family == Family::Generate;
-    if !knows || scan.own.is_some() || scan.says_store {
-        return body;
+    match &body {
+        Body::Kept(pieces) if storing::is_silent(route, scan) => {
+            let text = storing::refused(&pieces.as_slice().concat());
+            text.map_or(body, |text| Body::Kept(Pieces::One(text.into())))
+        }
+        _ => body,
     }
-    let text = pieces.as_slice().concat();
-    let Some(open) = text.iter().position(|byte| *byte == b'{') else { return body };
-    let empty = text[open + 1..].trim_ascii() == b"}";
-    let insert: &[u8] = if empty { b"\"store\":false" } else { b"\"store\":false," };
-    let text = [&text[..=open], insert, &text[open + 1..]].concat();
-    Body::Kept(Pieces::One(text.into()))
 }

@@ -1,10 +1,9 @@
 //! Resumable uploads: the start is own, its URLs are shown on our host, signed, and the parts that
 //! follow are let through by that signature.
 
-use std::time::Duration;
-
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::body::Incoming;
+use potluck_edition::uploads::{GOOD_FOR, PURPOSE};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::Shown;
 use potluck_gemini::uploads::{SignedPart, UPLOAD_URL_HEADERS, Upload};
@@ -20,10 +19,6 @@ use crate::settings::PublicUrl;
 use crate::transport::{Answer, body};
 use crate::{Reply, clock, own, served};
 
-/// What the signature is for; no other signature of ours is good here.
-const PURPOSE: &str = "upload-url";
-/// Google lets an upload be resumed for a week; so long the URL is good.
-const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How much of an error is read.
 const MAX_ERROR: usize = 64 << 10;
 

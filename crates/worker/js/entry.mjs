@@ -9,22 +9,28 @@ const SMALL = 256 << 10;
 
 async function small(request) {
   const length = request.headers.get("content-length");
-  if (length === null || Number(length) > SMALL) return undefined;
+  if (!request.body || length === null || Number(length) > SMALL) return undefined;
   return new Uint8Array(await request.arrayBuffer());
 }
 
 let calls = 0;
 
 async function serve(request, env, context) {
-  const bytes = await small(request);
   const call = calls++;
   // Nothing of a request goes on behind this event; what Rust holds for it is let go within.
   request.signal.addEventListener("abort", () => rust.leave(call), { once: true });
-  return rust.serve(request, bytes, call, env, context);
+  try {
+    const bytes = await small(request);
+    return await rust.serve(request, bytes, call, env, context);
+  } catch {
+    // A panic costs the request it happened in.
+    return rust.failed();
+  }
 }
 
 export default {
   fetch: serve,
+  scheduled: (_, env) => rust.tend(env),
 };
 
 export class Pool extends DurableObject {
@@ -49,6 +55,10 @@ export class Pool extends DurableObject {
 
   ask(said) {
     return this.#rust().ask(said);
+  }
+
+  tend(sweeps) {
+    return this.#rust().tend(sweeps);
   }
 }
 

@@ -20,53 +20,87 @@ const MOST = 16 << 10;
 const PASS = 0;
 const INSTEAD = 1;
 
-/** The body for the caller: piece by piece as it comes, and aborted where it is not whole. */
-export function metered(body, meter, signal) {
-  const { readable, writable } = new IdentityTransformStream();
-  const passing = new Passing(body.getReader({ mode: "byob" }), writable.getWriter(), meter);
+/** The longest silence of an upstream, in milliseconds, before the stream counts as broken. */
+const SILENCE = 300_000;
+
+/**
+ * The body for the caller: piece by piece as it comes, and aborted where it is not whole. A length
+ * that is promised is kept, or missed.
+ */
+export function metered(body, meter, signal, length) {
+  const { readable, writable } =
+    length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length);
+  const passing = new Passing(source(body), writable.getWriter(), meter);
   signal.addEventListener("abort", () => passing.leave(), { once: true });
   passing.run().catch(() => passing.leave());
   return readable;
+}
+
+/** Where pieces come from; a body of ours, behind what was read of it, is no platform's. */
+function source(body) {
+  try {
+    const reader = body.getReader({ mode: "byob" });
+    return { reader, next: () => reader.readAtLeast(HALF, new Uint8Array(ROOM)) };
+  } catch {
+    const reader = body.getReader();
+    return { reader, next: () => reader.read() };
+  }
 }
 
 class Passing {
   #held = [];
   #length = 0;
   #last = 0;
+  #heard = Date.now();
   #timer;
   #writing;
   #over = false;
 
   constructor(from, to, meter) {
     Object.assign(this, { from, to, meter });
+    this.#mind(SILENCE);
   }
 
   async run() {
     const whole = await this.#read();
     clearTimeout(this.#timer);
+    clearTimeout(this.minding);
     await this.#flush();
     if (this.#over) return;
     await this.#write(whole ? this.meter.end() : this.meter.broke());
     if (!this.#over) await this.to.close();
   }
 
-  /** The caller is gone: nothing of the request need go on. */
+  /** The caller is gone, or something here went wrong: nothing of the request goes on. */
   leave() {
     clearTimeout(this.#timer);
+    clearTimeout(this.minding);
+    this.from.reader.cancel().catch(() => {});
+    this.to.abort(new Error("left")).catch(() => {});
     this.meter.left();
-    this.from.cancel().catch(() => {});
+  }
+
+  /** Looks whether the upstream has fallen silent, at the earliest moment that it can have. */
+  #mind(wait) {
+    this.minding = setTimeout(() => {
+      const rest = this.#heard + SILENCE - Date.now();
+      if (rest > 0) this.#mind(rest);
+      else this.from.reader.cancel(new Error("silent")).catch(() => {});
+      this.silent = rest <= 0;
+    }, wait);
   }
 
   /** Whether the upstream's end is a clean one. */
   async #read() {
     try {
       while (!this.#over) {
-        const { done, value } = await this.from.readAtLeast(HALF, new Uint8Array(ROOM));
+        const { done, value } = await this.from.next();
+        this.#heard = Date.now();
         if (value?.length) {
           this.#held.push(value);
           this.#length += value.length;
         }
-        if (done) return true;
+        if (done) return !this.silent;
         const full = this.#pass();
         if (full) await full;
       }
@@ -104,7 +138,7 @@ class Passing {
     if (said === PASS || said === INSTEAD) return;
     this.#over = true;
     // What was written has left by now, so the abort cannot overtake it.
-    await Promise.all([this.to.abort(new Error("not whole")), this.from.cancel()]);
+    await Promise.all([this.to.abort(new Error("not whole")), this.from.reader.cancel()]);
   }
 }
 

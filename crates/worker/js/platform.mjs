@@ -38,7 +38,9 @@ async function answered(response, eager) {
   const { status, headers, body } = response;
   const head = head_of(response);
   const answer = { response, status, head, body, bytes: undefined, broken: false };
-  if (!(eager && headers.get("content-type")?.startsWith("application/json"))) return answer;
+  // Errors are read whatever was asked for: what they say decides what happens next.
+  const read = body && (eager || status >= 400);
+  if (!(read && headers.get("content-type")?.startsWith("application/json"))) return answer;
   const length = headers.get("content-length");
   try {
     if (length === null) {
@@ -52,9 +54,9 @@ async function answered(response, eager) {
   return answer;
 }
 
-/** A request whose redirects are answers. */
+/** A request whose redirects are answers, and whose answer is nobody else's. */
 const asking = (method, head, body, signal) =>
-  ({ method, headers: fields(head), body, redirect: "manual", signal });
+  ({ method, headers: fields(head), body, redirect: "manual", cache: "no-store", signal });
 
 async function patiently(patience, signal, ask) {
   if (!patience) return ask(signal);
@@ -81,6 +83,11 @@ export function mark({ headers }, head) {
 /** Asks the object. */
 export function ask(object, said) {
   return object.ask(said);
+}
+
+/** Has the object do what the hour brings. */
+export function tend(object, sweeps) {
+  return object.tend(sweeps);
 }
 
 /** The bytes of a body, up to a limit; beyond it a body of which nothing is missing. */

@@ -2,6 +2,7 @@
 // and says what to do when it is not.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
 import { check, conclude } from "./checks.mjs";
@@ -81,6 +82,15 @@ await check("another program's database is left alone", () =>
     await database.prepare("UPDATE schema_migrations SET name = '0001_others.sql'").run();
     await refused(get, /is not this Worker's: its migration 0001_others.sql/);
   }));
+
+await check("a master key made without Rust is one", async () => {
+  const script = join(import.meta.dirname, "master-key.mjs");
+  const made = execFileSync(process.execPath, [script], { encoding: "utf8" }).trim();
+  await staged({ bindings: { POTLUCK_MASTER_KEY: made } }, async ({ get, database }) => {
+    await migrate(database);
+    assert.equal((await get("/healthz")).status, 200);
+  });
+});
 
 await check("what lies in a folder is there again, for its own master key alone", async () => {
   const d1Persist = join(values.folder, "d1");

@@ -55,7 +55,7 @@ class End {
 
   /** The next frame; none if it ends before, or takes longer than `patience` milliseconds. */
   next(patience) {
-    if (this.#held.length) return Promise.resolve(this.#held.shift());
+    if (this.#held.length) return Promise.resolve(this.#let());
     if (this.ended) return Promise.resolve();
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#wanted(), patience);
@@ -70,7 +70,7 @@ class End {
   /** Has every frame taken, beginning with those that wait. */
   flow(take) {
     this.#take = take;
-    while (this.#held.length && this.#take === take) take(this.#held.shift());
+    while (this.#held.length && this.#take === take) take(this.#let());
   }
 
   /** Has none taken any more. */
@@ -102,6 +102,13 @@ class End {
     else if (this.#wanted) this.#wanted(frame);
     else if (this.#take) this.#take(frame);
     else this.#hold(frame);
+  }
+
+  /** The first of the frames that wait. */
+  #let() {
+    const frame = this.#held.shift();
+    this.#weight -= Math.max(size(frame), FRAME);
+    return frame;
   }
 
   #hold(frame) {

@@ -9,14 +9,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::lock::Mutex;
+use futures_util::stream::{self, StreamExt as _};
 use potluck_core::{
-    Changed, Config, Event, KeyId, LimitsPatch, Now, Pool, Tombstone, Withdrawal, next_midnight,
+    Changed, Config, Event, KeyId, LimitsPatch, Mono, Now, Pool, Slot, Tombstone, Wall, Withdrawal,
+    next_midnight,
 };
 use potluck_edition::orders::Counts;
 use potluck_edition::pages::Page;
-use potluck_edition::{badge, me, rows, table};
+use potluck_edition::{badge, me, numbers, rows, table};
 use potluck_gemini::answer::{Problem, Reason};
-use potluck_store::{Inserted, KeyRow, KeyState, Limits, Snapshot, Store as _, StoreError};
+use potluck_store::{Inserted, KeyRow, KeyState, Limits, Snapshot, Store as _, StoreError, Sweep};
 use potluck_vault::{Sealed, Vault};
 use worker::durable::ScheduledTime;
 use worker::{Date, Delay, Env, Method, Storage, console_error};
@@ -41,8 +43,14 @@ const MAX_KEYS: u32 = 1 << 17;
 const AGAIN: Duration = Duration::from_secs(5);
 /// What calls leave to be written is written together, so long after the first.
 const SOON: Duration = Duration::from_secs(1);
+/// Probes under way at once: a pool of dead keys must not become a flood.
+const PROBES: usize = 4;
 /// How often a withdrawal looks whether the last lease is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Counts are kept by day for so long.
+const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
+/// The pool erases a dead key after thirty days; what it missed, as it knows no such key, goes later.
+const DEAD_FOR: Duration = Duration::from_secs(40 * 24 * 3600);
 /// The farthest that an alarm is set ahead; what is to be done later is looked for again by then.
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -54,9 +62,12 @@ pub struct Awake {
     /// Locked while something is written, so that one writes after the other.
     scribe: Mutex<Scribe>,
     storage: Storage,
+    env: Env,
     vault: Vault,
     google: String,
     exchanges: RefCell<Exchanges>,
+    /// Until when leases may be about that the object before this one gave.
+    inherited: Mono,
     /// When the alarm will come, in milliseconds since 1970.
     alarm: Cell<Option<u64>>,
     /// Keys that lie in D1 and could not be taken into the pool; they can be withdrawn all the same.
@@ -84,9 +95,11 @@ impl Awake {
             clock,
             store,
             scribe: Mutex::new(Scribe::new(counts)),
+            env: env.clone(),
             vault,
             google: settings.google,
             exchanges,
+            inherited: now.mono + LEASE,
             alarm: Cell::new(planned(&storage).await),
             storage,
             left_out: RefCell::new(left_out),
@@ -140,6 +153,15 @@ impl Awake {
             changed_at: at,
             limits: Limits::default(),
         };
+        // What is still to be written of this key is about a former life of it.
+        let mut scribe = self.scribe.lock().await;
+        if self.pool.borrow().has_events() {
+            drop(self.write(&mut scribe).await);
+        }
+        if self.left_out.borrow_mut().remove(&id) {
+            // A row that cannot be read would be held for this key's own.
+            let _ = self.store.erase(id.0).await;
+        }
         match self.store.insert(row, tombstone.0).await {
             Ok(Inserted::Stored | Inserted::Already) => {
                 let mut pool = self.pool.borrow_mut();
@@ -169,7 +191,8 @@ impl Awake {
             Page::Badge => Reply::svg(badge::svg(pool.key_count())),
             Page::Pool => Reply::json(&table::summary(&pool.summary(self.now()))),
             Page::Ready => Reply::text("ready"),
-            Page::Me | Page::Alive | Page::Metrics | Page::Admin => {
+            Page::Metrics => Reply::json(&numbers::told(&pool.metrics())),
+            Page::Me | Page::Alive | Page::Admin => {
                 return Err(Problem::new(Reason::NoRoute));
             }
         })
@@ -227,14 +250,16 @@ impl Awake {
             scribe.add(Event::Withdrawn { id, tombstone });
         }
         // D1 may not have taken it when it was asked first.
-        if withdrawal.is_none() && !scribe.owes_erasure(id) {
+        let owed = scribe.owes_erasure(id) || self.pool.borrow().is_leaving(id);
+        if withdrawal.is_none() && !owed {
             return Err(Problem::new(Reason::UnknownKey));
         }
         let deadline = self.now().mono + LEASE;
         self.write(&mut scribe).await?;
         drop(scribe);
         if let Some(Withdrawal { slot, .. }) = withdrawal {
-            while self.now().mono < deadline && self.pool.borrow().leases(slot) > 0 {
+            let in_use = || self.pool.borrow().leases(slot) > 0 || self.now().mono < self.inherited;
+            while self.now().mono < deadline && in_use() {
                 Delay::from(LOOK_AGAIN).await;
             }
         }
@@ -252,20 +277,47 @@ impl Awake {
         self.write(&mut *self.scribe.lock().await).await
     }
 
-    /// Asks Google about the keys that the pool has its doubts about, one after the other.
+    /// Sums up old counts, and erases what should have been erased long ago. D1 is one for all parts
+    /// of a pool, so one of them does it.
+    pub async fn sweep(&self) -> Result<(), Problem> {
+        let now = self.now().wall;
+        let since = Wall(now.0.saturating_sub(KEPT_FOR.as_millis() as i64));
+        let sweep = Sweep {
+            disabled_before: now.0.saturating_sub(DEAD_FOR.as_millis() as i64),
+            days_before: rows::day_ending(since),
+        };
+        match self.store.sweep(sweep).await {
+            Ok(swept) => {
+                let mut pool = self.pool.borrow_mut();
+                for id in swept.erased {
+                    pool.leave_out(KeyId(id));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                console_error!("old counts could not be summed up: {error}");
+                Err(Problem::new(Reason::Store))
+            }
+        }
+    }
+
+    /// Asks Google about the keys that the pool has its doubts about, a few at a time.
     pub async fn probe(&self) {
         let probes = self.scribe.lock().await.take_probes();
-        for (slot, id, lent) in probes {
-            let Ok(key) = self.vault.open(&id.0, lent.sealed()) else {
-                self.leave_out(id);
-                self.pool.borrow_mut().leave_out(id);
-                continue;
-            };
-            let outcome = probe::ask(&self.google, &key).await;
-            self.pool.borrow_mut().probed(slot, outcome.outcome(), self.now());
-        }
+        let probes = probes.into_iter().map(|(slot, id, lent)| self.probe_one(slot, id, lent));
+        stream::iter(probes).for_each_concurrent(PROBES, |probe| probe).await;
         let soon = self.pool.borrow().has_events().then(|| (self.now().mono + SOON).0);
         self.set_alarm(soon).await;
+    }
+
+    async fn probe_one(&self, slot: Slot, id: KeyId, lent: Lent) {
+        let Ok(key) = self.vault.open(&id.0, lent.sealed()) else {
+            self.leave_out(id);
+            self.pool.borrow_mut().leave_out(id);
+            return;
+        };
+        let outcome = probe::ask(&self.env, &self.google, &key).await;
+        self.pool.borrow_mut().probed(slot, outcome.outcome(), self.now());
     }
 
     async fn write(&self, scribe: &mut Scribe) -> Result<(), Problem> {

@@ -65,7 +65,9 @@ impl Exchanges {
         match said.asked {
             None => Heard::default(),
             Some(Asked::Knows(id)) => Heard { known: pool.knows(KeyId(id)), ..Heard::default() },
-            Some(Asked::Begin { call, ahead }) => self.begin(pool, &call, ahead, now),
+            Some(Asked::Begin { exchange, call, ahead }) => {
+                self.begin(pool, exchange, &call, ahead, now)
+            }
             Some(Asked::Report(token, outcome)) => self.report(pool, token, &outcome, now),
             Some(Asked::Next(token) | Asked::Admit { exchange: token, .. }) => {
                 self.next(pool, token, now)
@@ -107,7 +109,18 @@ impl Exchanges {
         }
     }
 
-    fn begin(&mut self, pool: &mut Pool<Lent>, call: &CallSaid, ahead: u32, now: Now) -> Heard {
+    fn begin(
+        &mut self,
+        pool: &mut Pool<Lent>,
+        token: Token,
+        call: &CallSaid,
+        ahead: u32,
+        now: Now,
+    ) -> Heard {
+        // The answer to the first question was lost.
+        if let Some(before) = self.held.remove(&token) {
+            pool.finish(before.exchange, LOST, now);
+        }
         if self.held.len() >= MOST {
             return Heard::default();
         }
@@ -115,7 +128,7 @@ impl Exchanges {
         let known = exchange.bearer_is_known();
         let step = pool.next(&mut exchange, now);
         let leases = known && matches!(step, Step::Try(_));
-        let token = self.hold(exchange, None, now);
+        self.held.insert(token, Held { exchange, lease: None, began: now.mono });
         let mut heard = Heard { exchange: Some(token), known, ..Heard::default() };
         heard.step = Some(said(step, now));
         for _ in 0..if leases { ahead.min(MOST_AHEAD) } else { 0 } {
@@ -129,7 +142,10 @@ impl Exchanges {
         let mut exchange = pool.begin(call.call(), now);
         match pool.next(&mut exchange, now) {
             Step::Try(Attempt { whose: Whose::Key { id, secret, own, .. }, .. }) => {
-                let exchange = self.hold(exchange, Some(now.mono + LEASE), now);
+                let lease = Some(now.mono + LEASE);
+                self.last += 1;
+                self.held.insert(self.last, Held { exchange, lease, began: now.mono });
+                let exchange = self.last;
                 Some(Ahead { exchange, key: lent(id, own, &secret) })
             }
             _ => {
@@ -137,12 +153,6 @@ impl Exchanges {
                 None
             }
         }
-    }
-
-    fn hold(&mut self, exchange: Exchange, lease: Option<Mono>, now: Now) -> Token {
-        self.last += 1;
-        self.held.insert(self.last, Held { exchange, lease, began: now.mono });
-        self.last
     }
 
     fn report(
@@ -153,6 +163,8 @@ impl Exchanges {
         now: Now,
     ) -> Heard {
         let Some(held) = self.held.get_mut(&token) else { return Heard::default() };
+        // It is in use, whether or not that was told.
+        held.lease = None;
         let after = pool.report(&mut held.exchange, outcome.outcome(), now);
         let next = match after {
             After::Again => self.next(pool, token, now),
@@ -172,6 +184,7 @@ impl Exchanges {
             Told::TakenUp(token, talk) => self.take_up(pool, token, talk, now),
             Told::Served(token) => {
                 if let Some(held) = self.held.get_mut(&token) {
+                    held.lease = None;
                     pool.report(&mut held.exchange, Outcome::Served, now);
                 }
             }

@@ -30,6 +30,9 @@ use crate::region;
 /// How much of an error is read. Google's take a few KiB; what is larger is no error of Google's.
 pub const MAX_ERROR: usize = 64 << 10;
 
+/// A connection that was closed before it was used says so within this time.
+const CLOSED_BEFORE: Duration = Duration::from_secs(1);
+
 /// One call, ready to go.
 pub struct Job<'a> {
     /// The request.
@@ -267,10 +270,16 @@ async fn send(
         relay: None,
         eager: !asked.route.stream,
     };
-    match region::ask(hand, asking, job.body.is_kept()).await {
-        // Of connections that are kept, any may have just been closed; nothing came back.
-        Err(error) if may_repeat(job) && !hand.signal.aborted() && platform::is_lost(&error) => {
-            region::ask(hand, asking, true).await
+    let asked_at = memory::now();
+    match region::ask(&hand.env, asking, job.body.is_kept()).await {
+        // Of connections that are kept, any may have just been closed; that shows at once.
+        Err(error)
+            if may_repeat(job)
+                && !hand.signal.aborted()
+                && platform::is_lost(&error)
+                && memory::now() < asked_at + CLOSED_BEFORE =>
+        {
+            region::ask(&hand.env, asking, true).await
         }
         answer => answer,
     }

@@ -24,6 +24,11 @@ pub struct Garbage {
 }
 
 impl Garbage {
+    /// Whether the key itself was refused.
+    pub fn holds(&self, key: KeyId, now: Mono) -> bool {
+        self.keys.get(&key).is_some_and(|until| *until > now)
+    }
+
     /// Why a caller whom the isolate does not know need not be asked for.
     pub fn refusal(&mut self, key: KeyId, block: [u8; 16], now: Mono) -> Option<Refusal> {
         if let Some(until) = self.keys.get(&key).filter(|until| **until > now) {
@@ -44,7 +49,11 @@ impl Garbage {
             }
             Refusal::TooManyRefused { wait } => {
                 make_room(&mut self.blocks, |(until, _)| *until > now);
-                self.blocks.entry(block).or_default().0 = now + wait;
+                let (until, asked) = self.blocks.entry(block).or_default();
+                if *until <= now {
+                    *asked = 0;
+                }
+                *until = now + wait;
             }
             _ => {}
         }
@@ -91,6 +100,10 @@ mod tests {
         }
         assert_eq!(refused([9; 16]), Some(Refusal::TooManyRefused { wait }));
         assert_eq!(refused([8; 16]), None);
+
+        let later = now + wait;
+        garbage.remember(KeyId([1; 16]), [9; 16], Refusal::TooManyRefused { wait }, later);
+        assert_eq!(garbage.refusal(KeyId([2; 16]), [9; 16], later), None, "a new count");
     }
 
     #[test]

@@ -15,12 +15,12 @@ use js_sys::Uint8Array;
 use potluck_edition::ids::RequestIds;
 use potluck_edition::pages;
 use potluck_edition::problem::key;
-use potluck_gemini::Class;
-use potluck_gemini::answer::Problem;
+use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::Shown;
+use potluck_gemini::{Class, Dialect};
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
-use worker::{Context, Env, worker_sys};
+use worker::{Context, Env, console_error, worker_sys};
 
 use crate::asked::{self, Asked, Head};
 use crate::hand::{self, Hand};
@@ -52,10 +52,23 @@ pub async fn serve(
     let answer = staying(call as u64, served(&incoming, env, Context::new(context)));
     // A panic costs this request: what it leaves behind elsewhere is whole, or set anew.
     match AssertUnwindSafe(answer).await {
-        Some(answer) => answer,
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(error)) => {
+            console_error!("a request failed: {}", platform::words(&error));
+            failed()
+        }
         // Nobody reads it.
         None => Ok(Reply::empty().with_status(499).response()?),
     }
+}
+
+/// The answer to a request that ran into a fault of ours; it says nothing of it.
+#[wasm_bindgen]
+pub fn failed() -> Result<Response, JsValue> {
+    let problem = Problem::new(Reason::Internal);
+    let response = Reply::problem(&problem, Dialect::Native).response()?;
+    platform::mark(&response, &marks(false));
+    Ok(response)
 }
 
 /// The caller of a request has left: whatever is held for it is let go.
@@ -165,13 +178,17 @@ async fn unready(hand: &Hand) -> worker::Result<Option<Response>> {
     if READY.get() {
         return Ok(None);
     }
+    let mut all = true;
     for object in hand.fixed.settings.objects() {
-        let answer = local::ask(&hand.env, &object, local::READY).await?;
-        if !answer.ok() {
-            return Ok(Some(answer));
+        let answer = local::ask(&hand.env, &object, local::READY).await;
+        match answer {
+            Ok(answer) if answer.ok() => {}
+            Ok(answer) if local::is_final(&answer) => return Ok(Some(answer)),
+            // It passes by itself; until then callers are served with their own keys.
+            _ => all = false,
         }
     }
-    READY.set(true);
+    READY.set(all);
     Ok(None)
 }
 

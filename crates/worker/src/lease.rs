@@ -9,7 +9,7 @@ use potluck_core::{After, Call, End, Ending, KeyId, Refusal, Talk, Way};
 use potluck_gemini::failure::Failure;
 
 use crate::hand::Hand;
-use crate::leases::Kind;
+use crate::leases::{Kind, Over};
 use crate::line::{Ahead, Asked, CallSaid, Heard, LentSaid, OutcomeSaid, StepSaid, Token, Told};
 use crate::memory;
 use crate::object;
@@ -33,8 +33,6 @@ pub struct Lease {
     attempts: u8,
     end: End,
     following: Option<StepSaid>,
-    /// The request goes on, so that the end can be told in its context.
-    goes_on: bool,
 }
 
 impl Lease {
@@ -53,7 +51,6 @@ impl Lease {
             attempts: 0,
             end: End::LEFT,
             following: None,
-            goes_on: true,
         };
         let step = match lease.refused() {
             Some(refusal) => StepSaid::Refuse(refusal),
@@ -98,16 +95,17 @@ impl Lease {
             self.give_back(over);
         }
         let Some(exchange) = self.exchange else { return alone(&outcome) };
-        let asked = Asked::Report(exchange, outcome);
+        let asked = Asked::Report(exchange, outcome.clone());
         let heard = object::ask(&self.hand, self.shard, asked).await.unwrap_or_default();
         if let Some(after) = heard.after {
             self.following = heard.step;
             return after;
         }
-        // The object has started anew, and decides about a fresh exchange.
+        // The object has started anew, and decides about a fresh exchange. What is the caller's own
+        // business is never done twice.
         self.exchange = None;
-        if self.attempts >= MOST_ATTEMPTS {
-            return After::Pass;
+        if self.attempts >= MOST_ATTEMPTS || self.call.way != Way::Pool {
+            return alone(&outcome);
         }
         self.following = Some(self.ask_for_one().await);
         After::Again
@@ -136,11 +134,6 @@ impl Lease {
     /// What is to be told of the exchange's end.
     pub fn set_end(&mut self, tokens: u64, ending: Ending) {
         self.end = End { tokens, ending };
-    }
-
-    /// The caller left: what is to be told travels with another request.
-    pub fn is_left(&mut self) {
-        self.goes_on = false;
     }
 
     /// The prompt's tokens, as they were estimated.
@@ -188,7 +181,10 @@ impl Lease {
     async fn ask_for_one(&mut self) -> StepSaid {
         let kind = self.kind();
         let ahead = kind.as_ref().map_or(0, |kind| self.wanted(kind));
-        let asked = Asked::Begin { call: Box::new(self.call.clone()), ahead };
+        let (exchange, asked_at) = (memory::token(), memory::now());
+        let asked = Asked::Begin { exchange, call: Box::new(self.call.clone()), ahead };
+        // Known before it is there: whoever leaves meanwhile leaves no exchange open.
+        self.exchange = Some(exchange);
         let heard = object::ask(&self.hand, self.shard, asked).await.unwrap_or_default();
         self.exchange = heard.exchange;
         let Heard { step: Some(step), known, ahead, .. } = heard else {
@@ -196,8 +192,7 @@ impl Lease {
         };
         self.learn(known);
         if let Some(kind) = kind.filter(|_| !ahead.is_empty()) {
-            let now = memory::now();
-            let over = memory::with(|m| m.leases.borrow_mut().put(&kind, ahead, now));
+            let over = memory::with(|m| m.leases.borrow_mut().put(&kind, ahead, asked_at));
             self.give_back(over);
         }
         if let StepSaid::Refuse(refusal) = step {
@@ -213,9 +208,8 @@ impl Lease {
         ahead
     }
 
-    fn give_back(&self, leases: Vec<Token>) {
-        let told = leases.into_iter().map(Told::GivenBack);
-        memory::with(|memory| memory.tell(self.shard, told));
+    fn give_back(&self, leases: Over) {
+        give_back(&self.hand, leases);
     }
 
     fn learn(&mut self, known: bool) {
@@ -252,7 +246,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let end = self.end;
         self.tell(|exchange| Told::Ended(exchange, end));
-        if self.goes_on {
+        // Whoever left takes the request's context along; it is told with another request.
+        if !self.hand.signal.aborted() {
             memory::tell_soon(&self.hand);
         }
     }
@@ -287,12 +282,18 @@ fn said(call: &Call<'_>) -> CallSaid {
 
 /// Gives back what was lent ahead to a caller whose place in the pool changes, and of their key.
 pub async fn forget(hand: &Hand, bearer: KeyId) {
-    let shard = hand.fixed.settings.shard(&bearer.0);
-    memory::with(|memory| {
-        let mut leases = memory.leases.borrow_mut();
-        let over = [leases.drop_bearer(bearer), leases.drop_key(&bearer.0)].concat();
-        memory.tell(shard, over.into_iter().map(Told::GivenBack));
+    let over = memory::with(|memory| {
         memory.learn(bearer, false, memory::now());
+        let mut leases = memory.leases.borrow_mut();
+        [leases.drop_bearer(bearer), leases.drop_key(&bearer.0)].concat()
     });
-    object::tell(hand, shard).await;
+    give_back(hand, over);
+    object::tell(hand, hand.fixed.settings.shard(&bearer.0)).await;
+}
+
+fn give_back(hand: &Hand, leases: Over) {
+    for (bearer, lease) in leases {
+        let shard = hand.fixed.settings.shard(&bearer.0);
+        memory::with(|memory| memory.tell(shard, [Told::GivenBack(lease)]));
+    }
 }

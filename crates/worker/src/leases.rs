@@ -35,6 +35,9 @@ pub struct Kind {
     pub way: Way,
 }
 
+/// Leases that nobody will use, and whose calls they were for.
+pub type Over = Vec<(KeyId, Token)>;
+
 /// All leases of an isolate.
 #[derive(Debug, Default)]
 pub struct Leases(HashMap<Kind, Shelf>);
@@ -61,7 +64,7 @@ impl Leases {
     }
 
     /// How many to ask for with a call of that kind, none being ready; and those that ran out.
-    pub fn want(&mut self, kind: &Kind, now: Mono) -> (u32, Vec<Token>) {
+    pub fn want(&mut self, kind: &Kind, now: Mono) -> (u32, Over) {
         let (mut over, full) = (Vec::new(), self.0.len() >= MOST_KINDS);
         if full {
             over.extend(self.forget(now));
@@ -70,51 +73,58 @@ impl Leases {
             return (0, over);
         }
         let shelf = self.0.entry(kind.clone()).or_default();
-        over.extend(shelf.ready.drain(..).map(|lease| lease.exchange));
+        over.extend(named(kind, shelf.ready.drain(..)));
         let wanted = shelf.wanted(now);
         (shelf.asked, shelf.calls) = (now, 1);
         (wanted, over)
     }
 
-    /// Puts leases away that came just now.
-    pub fn put(&mut self, kind: &Kind, leases: Vec<Ahead>, now: Mono) -> Vec<Token> {
+    /// Puts leases away that were asked for at that time.
+    pub fn put(&mut self, kind: &Kind, leases: Vec<Ahead>, now: Mono) -> Over {
         let Some(shelf) = self.0.get_mut(kind) else {
-            return leases.into_iter().map(|lease| lease.exchange).collect();
+            return named(kind, leases).collect();
         };
         // The first was begun first, and is to be used first.
         let before = std::mem::replace(&mut shelf.ready, leases);
         shelf.ready.reverse();
         shelf.until = now + (LEASE - MARGIN);
-        before.into_iter().map(|lease| lease.exchange).collect()
+        named(kind, before).collect()
     }
 
     /// Forgets every lease of a bearer: what they were for has changed.
-    pub fn drop_bearer(&mut self, bearer: KeyId) -> Vec<Token> {
+    pub fn drop_bearer(&mut self, bearer: KeyId) -> Over {
         let theirs = self.0.iter_mut().filter(|(kind, _)| kind.bearer == bearer);
-        theirs.flat_map(|(_, shelf)| shelf.ready.drain(..)).map(|lease| lease.exchange).collect()
+        theirs.flat_map(|(kind, shelf)| named(kind, shelf.ready.drain(..))).collect()
     }
 
     /// Forgets every lease of a key: what Google said of it is not weighed yet.
-    pub fn drop_key(&mut self, key: &[u8; 16]) -> Vec<Token> {
+    pub fn drop_key(&mut self, key: &[u8; 16]) -> Over {
         let mut over = Vec::new();
-        for shelf in self.0.values_mut() {
-            let dropped = shelf.ready.extract_if(.., |lease| lease.key.id == *key);
-            over.extend(dropped.map(|lease| lease.exchange));
+        for (kind, shelf) in &mut self.0 {
+            over.extend(named(kind, shelf.ready.extract_if(.., |lease| lease.key.id == *key)));
         }
         over
     }
 
-    fn forget(&mut self, now: Mono) -> Vec<Token> {
+    fn forget(&mut self, now: Mono) -> Over {
         let mut over = Vec::new();
-        self.0.retain(|_, shelf| {
+        self.0.retain(|kind, shelf| {
             let kept = now < shelf.asked + LEASE;
             if !kept {
-                over.extend(shelf.ready.drain(..).map(|lease| lease.exchange));
+                over.extend(named(kind, shelf.ready.drain(..)));
             }
             kept
         });
         over
     }
+}
+
+fn named(
+    kind: &Kind,
+    leases: impl IntoIterator<Item = Ahead>,
+) -> impl Iterator<Item = (KeyId, Token)> {
+    let bearer = kind.bearer;
+    leases.into_iter().map(move |lease| (bearer, lease.exchange))
 }
 
 impl Shelf {
@@ -169,7 +179,7 @@ mod tests {
         assert!(leases.take(&kind(2), at(1)).is_none());
         assert_eq!(leases.take(&kind(1), at(1)).unwrap().exchange, 7);
         assert!(leases.take(&kind(1), at(4_500)).is_none());
-        assert_eq!(leases.want(&kind(1), at(4_600)).1, [8]);
+        assert_eq!(leases.want(&kind(1), at(4_600)).1, [(KeyId([1; 16]), 8)]);
     }
 
     #[test]
@@ -196,8 +206,8 @@ mod tests {
         leases.want(&kind(1), at(0));
         leases.put(&kind(1), vec![lease(1), lease(2)], at(0));
         assert_eq!(leases.put(&kind(1), vec![lease(3)], at(0)).len(), 2);
-        assert_eq!(leases.drop_bearer(KeyId([1; 16])), [3]);
-        assert_eq!(leases.put(&kind(9), vec![lease(4)], at(0)), [4]);
+        assert_eq!(leases.drop_bearer(KeyId([1; 16])), [(KeyId([1; 16]), 3)]);
+        assert_eq!(leases.put(&kind(9), vec![lease(4)], at(0)), [(KeyId([9; 16]), 4)]);
         leases.put(&kind(1), vec![lease(5), lease(6)], at(0));
         assert!(leases.drop_key(&[1; 16]).is_empty());
         assert_eq!(leases.drop_key(&[0; 16]).len(), 2);

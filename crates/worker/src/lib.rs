@@ -8,13 +8,22 @@
 //! toolchain lints and tests it; what is left is as thin as it can be, and tested inside workerd
 //! by `cargo xtask worker test`.
 //!
-//! - [`statements`], [`rows`], [`fault`]: what goes to D1, what comes back, what its errors mean;
-//! - [`unfit`]: why this Worker cannot serve yet, a sentence each; [`reply`]: our own answers;
-//! - [`clock`], [`lent`], [`caller`]: time, keys and contributors as the object's pool knows them;
-//! - `d1`: the store over D1; `handle`, `local`: where requests come in;
-//! - `live`: sockets, whose frames are pumped outside of wasm;
-//! - `pool`: the object; `awake`: what it knows and answers; `scribe`: what it writes down;
-//! - `contract`: the store's suite, run on request (feature `contract`, never deployed).
+//! In an isolate:
+//!
+//! - `handle`: where requests come in; [`asked`]: what they ask; `local`: what is ours;
+//! - `pooled`, `own`, `uploads`, `download`, `live`: the kinds of calls;
+//! - `lease`: an exchange under way; [`leases`], [`garbage`], `memory`: what an isolate remembers;
+//! - `forward`, `region`, `platform`: to Google and back; `served`, `passing`: what callers get;
+//! - `object`, [`line`]: the line to the object, and what is said on it.
+//!
+//! In the object:
+//!
+//! - `pool`: the object; `awake`: what it knows and answers; [`exchanges`]: what isolates have open;
+//! - `scribe`: what it writes down; `probe`: what it asks Google;
+//! - `d1`, [`statements`], [`rows`], [`fault`]: what goes to D1, what comes back, what errors mean.
+//!
+//! In both: [`settings`], [`fixed`], `hand`, [`unfit`] (why it cannot serve yet), [`reply`],
+//! [`clock`], [`lent`], [`caller`]. `contract` is the store's suite, never deployed.
 
 pub mod asked;
 #[cfg(target_arch = "wasm32")]

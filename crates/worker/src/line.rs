@@ -12,7 +12,7 @@ use potluck_gemini::body::Metered;
 use potluck_gemini::failure::Failure;
 use serde::{Deserialize, Serialize};
 
-/// Names an exchange that the object holds open; a new object's are never an old one's.
+/// Names an exchange that the object holds open: whoever begins it draws the name at random.
 pub type Token = u64;
 
 /// From an isolate to the object.
@@ -48,6 +48,8 @@ pub enum Told {
 pub enum Asked {
     /// Which key, for this call; and as many exchanges like it, begun ahead.
     Begin {
+        /// What the isolate calls it; asked twice, it is begun once.
+        exchange: Token,
         /// What is asked of Google.
         call: Box<CallSaid>,
         /// How many more calls like it are expected in the next seconds.
@@ -83,7 +85,7 @@ pub struct Heard {
     /// What to do next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepSaid>,
-    /// Exchanges begun ahead, for calls that begin before `lease_ms` have passed.
+    /// Exchanges begun ahead, good for [`LEASE`](crate::exchanges::LEASE).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<Ahead>,
 }
@@ -189,7 +191,7 @@ impl CallSaid {
 }
 
 /// How an attempt went, up to the answer's head.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum OutcomeSaid {
     /// See [`Outcome::Served`].
     Served,

@@ -4,7 +4,7 @@
 //! alone, and never told a key.
 
 use potluck_core::LimitsPatch;
-use potluck_edition::pages::Page;
+use potluck_edition::pages::{self, Page};
 use potluck_edition::{badge, me, problem, table};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, Dialect, credential};
@@ -19,6 +19,8 @@ use crate::platform::{Incoming, Taken};
 use crate::reply::{self, Reply};
 use crate::{lease, unfit};
 
+/// The secret that lets an operator in.
+const ADMIN_TOKEN: &str = "POTLUCK_ADMIN_TOKEN";
 /// Where an object says whether it can serve.
 pub const READY: &str = "/readyz";
 
@@ -35,8 +37,11 @@ pub async fn answer(
         Page::Admin => refused(Reason::NotAdmin),
         Page::Me => contributor(hand, incoming, head).await,
         _ if !reads => refused(Reason::Method),
-        // Its callers are no operators, as long as nobody can be told from one.
-        Page::Metrics => refused(Reason::NotAdmin),
+        Page::Metrics if !is_operator(hand, head) => refused(Reason::NotAdmin),
+        Page::Metrics => match together(hand, head.path).await? {
+            Ok(told) => Reply::numbers(&told).response(),
+            Err(answer) => Ok(answer),
+        },
         Page::Alive => Reply::text("ok").response(),
         Page::Ready => Reply::text("ready").response(),
         Page::KeyCount | Page::Pool => match together(hand, head.path).await? {
@@ -48,6 +53,13 @@ pub async fn answer(
             Err(answer) => Ok(answer),
         },
     }
+}
+
+/// Whether the operator's token is shown; without one nobody is an operator.
+fn is_operator(hand: &Hand, head: &Head<'_>) -> bool {
+    let Ok(token) = hand.env.secret(ADMIN_TOKEN) else { return false };
+    let shown = pages::operator(&head.fields);
+    shown.is_some_and(|shown| hand.fixed.vault.same_token(shown, token.to_string().as_bytes()))
 }
 
 /// A problem with a page.
@@ -126,8 +138,27 @@ async fn ask_so(
     path: &str,
     init: &RequestInit,
 ) -> worker::Result<Response> {
+    match ask_once(env, object, path, init).await {
+        Ok(answer) => Ok(answer),
+        // An object that starts again is there in a moment.
+        Err(_) => ask_once(env, object, path, init).await,
+    }
+}
+
+async fn ask_once(
+    env: &Env,
+    object: &str,
+    path: &str,
+    init: &RequestInit,
+) -> worker::Result<Response> {
     let stub = env.durable_object(unfit::OBJECT)?.get_by_name(object)?;
     // An object is reached by its name; the host is never looked up.
     let request = worker::Request::new_with_init(&format!("http://{object}{path}"), init)?;
     reply::changeable(&stub.fetch_with_request(request).await?.into())
+}
+
+/// Whether an answer says that trying again is useless.
+pub fn is_final(answer: &Response) -> bool {
+    let says = answer.headers().get("x-should-retry").ok().flatten();
+    says.is_some_and(|says| says == "false")
 }

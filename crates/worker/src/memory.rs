@@ -16,7 +16,7 @@ use worker::{Date, Delay};
 use crate::garbage::Garbage;
 use crate::hand::Hand;
 use crate::leases::Leases;
-use crate::line::{LentSaid, Told};
+use crate::line::{LentSaid, Token, Told};
 use crate::object;
 
 /// Unsealed keys: what a busy isolate lends within a few seconds.
@@ -47,6 +47,7 @@ pub struct Memory {
     told: RefCell<HashMap<u8, Vec<Told>>>,
     telling: Cell<Option<Mono>>,
     clock: Cell<u64>,
+    token: Cell<Token>,
 }
 
 thread_local! {
@@ -63,6 +64,18 @@ pub fn now() -> Mono {
     with(|memory| {
         memory.clock.set(memory.clock.get().max(Date::now().as_millis()));
         Mono(memory.clock.get())
+    })
+}
+
+/// A name for an exchange that nobody else has drawn.
+pub fn token() -> Token {
+    with(|memory| {
+        if memory.token.get() == 0 {
+            // A start that another isolate has as well costs one of two calls its exchange.
+            memory.token.set(getrandom::u64().unwrap_or_default());
+        }
+        memory.token.set(memory.token.get().wrapping_add(1));
+        memory.token.get()
     })
 }
 
@@ -111,6 +124,12 @@ impl Memory {
         told.extend(what);
         let over = told.len().saturating_sub(MOST_TOLD);
         told.drain(..over);
+    }
+
+    /// Puts back what an object could not be told.
+    pub fn tell_again(&self, shard: u8, told: Vec<Told>) {
+        let since = self.told.borrow_mut().insert(shard, told).unwrap_or_default();
+        self.tell(shard, since);
     }
 
     /// All that an object is to be told.

@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::lease::Lease;
 
-/// What `js/platform.mjs` does next.
+/// What `js/metered.mjs` does next.
 mod say {
     /// The chunk goes as it is; of the end, that it is clean.
     pub const PASS: u8 = 0;
@@ -119,7 +119,6 @@ impl Meter {
 
     /// The caller left.
     pub fn left(&mut self) {
-        self.lease.iter_mut().for_each(Lease::is_left);
         self.finish(Ending::Left);
     }
 

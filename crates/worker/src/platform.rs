@@ -52,6 +52,8 @@ extern "C" {
         eager: bool,
     ) -> Promise;
     fn respond(status: u16, head: &str, body: &JsValue) -> Response;
+    /// Has an object do what the hour brings.
+    pub fn tend(object: &JsValue, sweeps: bool) -> Promise;
     /// Asks the object that holds the pool.
     pub fn ask(object: &JsValue, said: &str) -> Promise;
     fn take(body: Option<&ReadableStream>, limit: f64) -> Promise;
@@ -62,7 +64,12 @@ extern "C" {
 
 #[wasm_bindgen(module = "/js/metered.mjs")]
 extern "C" {
-    fn metered(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream;
+    fn metered(
+        body: &ReadableStream,
+        meter: Meter,
+        signal: &AbortSignal,
+        length: Option<f64>,
+    ) -> ReadableStream;
 }
 
 /// A request's head.
@@ -205,9 +212,14 @@ pub fn mark(response: &Response, head: &HeaderMap) {
     mark_response(response, &text(head));
 }
 
-/// A body that `meter` watches.
-pub fn watched(body: &ReadableStream, meter: Meter, signal: &AbortSignal) -> ReadableStream {
-    metered(body, meter, signal)
+/// A body that `meter` watches; of that length, where one is promised.
+pub fn watched(
+    body: &ReadableStream,
+    meter: Meter,
+    signal: &AbortSignal,
+    length: Option<u64>,
+) -> ReadableStream {
+    metered(body, meter, signal, length.map(|length| length as f64))
 }
 
 /// What was read of a body.

@@ -63,6 +63,21 @@ impl Pool {
         // What a panic leaves behind is what the macro's own handlers leave behind.
         AssertUnwindSafe(self.hear(said)).await
     }
+
+    /// What the hour brings; `sweeps` for the one part of the pool that tidies up D1.
+    pub async fn tend(&self, sweeps: bool) -> Result<(), JsValue> {
+        AssertUnwindSafe(async {
+            let awake = self.awake().await.map_err(|unfit| unfit.to_string())?;
+            // What D1 did not take just now has set an alarm of its own.
+            drop(awake.wake().await);
+            awake.probe().await;
+            if sweeps {
+                drop(awake.sweep().await);
+            }
+            Ok(())
+        })
+        .await
+    }
 }
 
 impl Pool {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use js_sys::Uint8Array;
 use potluck_core::KeyId;
-use potluck_edition::{calls, problem};
+use potluck_edition::{calls, problem, storing};
 use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::body::{Own, Scan, Scanner};
@@ -21,6 +21,8 @@ use crate::{memory, object, own, served};
 
 /// The largest body of all, as natively: Google takes 100 MB and some.
 const LONGEST: u64 = 110 << 20;
+/// A body that does not say how long it is may have this much kept, which is reserved beforehand.
+const UNMEASURED: usize = 4 << 20;
 /// So much of a body is copied into wasm at a time.
 const SLICE: u32 = 256 << 10;
 
@@ -56,12 +58,16 @@ async fn most_kept(hand: &Rc<Hand>, key: &ApiKey, length: Option<u64>) -> usize 
         return LARGEST;
     }
     let id = hand.fixed.vault.key_id(key);
-    let remembered = memory::with(|memory| memory.knows(KeyId(id), memory::now()));
-    let known = remembered || {
-        let shard = hand.fixed.settings.shard(&id);
-        let heard = object::ask(hand, shard, Question::Knows(id)).await;
-        heard.is_some_and(|heard| heard.known)
-    };
+    let (remembered, garbage) = memory::with(|memory| {
+        let now = memory::now();
+        (memory.knows(KeyId(id), now), memory.garbage.borrow().holds(KeyId(id), now))
+    });
+    let known = remembered
+        || !garbage && {
+            let shard = hand.fixed.settings.shard(&id);
+            let heard = object::ask(hand, shard, Question::Knows(id)).await;
+            heard.is_some_and(|heard| heard.known)
+        };
     if known { LARGEST } else { UNPROVEN }
 }
 
@@ -81,14 +87,14 @@ async fn prompt(
     keep: usize,
 ) -> Result<Prompt, Problem> {
     let length = asked.head.length().and_then(|length| usize::try_from(length).ok());
-    // What is small was read before, and is not worth the account.
-    let needed = if incoming.bytes.is_some() { 0 } else { length.unwrap_or(keep) };
-    let mut room = Room::reserve(needed)?;
+    let keep = if length.is_some() { keep } else { keep.min(UNMEASURED) };
+    let mut room = Room::reserve(length.unwrap_or(keep))?;
     let taken = incoming.read(keep).await;
     match taken.map_err(|_| problem::refused("The body broke off or is badly framed."))? {
         Taken::Whole(bytes) => {
             room.shrink(bytes.length() as usize);
             let (scan, bytes) = mapped(hand, asked, scan(hand, asked, &bytes), bytes);
+            let bytes = without_storing(hand, asked, &scan, bytes);
             Ok(Prompt { scan, body: Body::Kept(bytes.into()), room: Some(room) })
         }
         // Nothing is known of it, so it goes with the own key.
@@ -126,4 +132,12 @@ fn mapped(hand: &Hand, asked: &Asked<'_>, scan: Scan, bytes: Uint8Array) -> (Sca
         }
         None => (scan, bytes),
     }
+}
+
+/// Asks Google not to store what is pooled, where the operator wants that.
+fn without_storing(hand: &Hand, asked: &Asked<'_>, scan: &Scan, bytes: Uint8Array) -> Uint8Array {
+    if !hand.fixed.settings.store_false || !storing::is_silent(&asked.route, scan) {
+        return bytes;
+    }
+    storing::refused(&bytes.to_vec()).map_or(bytes, |text| Uint8Array::from(text.as_slice()))
 }

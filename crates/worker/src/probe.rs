@@ -6,10 +6,12 @@ use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use potluck_gemini::{ApiKey, failure};
 use wasm_bindgen::JsValue;
+use worker::Env;
 
 use crate::forward;
 use crate::line::OutcomeSaid;
-use crate::platform::{self, Asking};
+use crate::platform::Asking;
+use crate::region;
 
 /// What is asked.
 const TARGET: &str = "/v1beta/models?pageSize=1";
@@ -19,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// Asks about one key.
-pub async fn ask(google: &str, key: &ApiKey) -> OutcomeSaid {
+pub async fn ask(env: &Env, google: &str, key: &ApiKey) -> OutcomeSaid {
     let Ok(value) = HeaderValue::from_str(key.expose()) else { return OutcomeSaid::NoAnswer };
     let mut head = HeaderMap::new();
     head.insert(KEY, value);
@@ -34,7 +36,7 @@ pub async fn ask(google: &str, key: &ApiKey) -> OutcomeSaid {
         relay: None,
         eager: true,
     };
-    let Ok(answer) = platform::asked(&asking).await else { return OutcomeSaid::NoAnswer };
+    let Ok(answer) = region::ask(env, asking, true).await else { return OutcomeSaid::NoAnswer };
     if answer.is_good() {
         return OutcomeSaid::Served;
     }

@@ -12,7 +12,6 @@ use potluck_gemini::failure::{self, Failure};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Env, console_warn};
 
-use crate::hand::Hand;
 use crate::memory;
 use crate::platform::{self, Answer, AnswerBody, Asking};
 use crate::unfit;
@@ -23,16 +22,16 @@ const BLOCKED_FOR: Duration = Duration::from_secs(600);
 const PLACES: [&str; 2] = ["wnam", "enam"];
 
 /// Asks Google, from where it answers. `again`: the body can be sent once more.
-pub async fn ask(hand: &Hand, asking: Asking<'_>, again: bool) -> Result<Answer, JsValue> {
+pub async fn ask(env: &Env, asking: Asking<'_>, again: bool) -> Result<Answer, JsValue> {
     if is_avoided() {
-        return through(hand, &asking).await;
+        return through(env, &asking).await;
     }
     let answer = platform::asked(&asking).await?;
     if !blames_place(&answer) {
         return Ok(answer);
     }
     avoid();
-    if again { through(hand, &asking).await } else { Ok(answer) }
+    if again { through(env, &asking).await } else { Ok(answer) }
 }
 
 /// Whether an error that came otherwise than as an answer's head is worth asking again from
@@ -54,10 +53,10 @@ fn avoid() {
     memory::with(|memory| memory.blocked.set(memory::now() + BLOCKED_FOR));
 }
 
-async fn through(hand: &Hand, asking: &Asking<'_>) -> Result<Answer, JsValue> {
+async fn through(env: &Env, asking: &Asking<'_>) -> Result<Answer, JsValue> {
     let mut answer = Err(JsValue::from_str("no relay"));
     for place in PLACES {
-        let relay = relay(&hand.env, place)?;
+        let relay = relay(env, place)?;
         answer = platform::asked(&Asking { relay: Some(&relay), ..*asking }).await;
         // A body that was sent is gone; nothing else is worth a second place.
         if answer.is_ok() || !asking.body.is_undefined() {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use potluck_edition::pages::{JSON, SVG, TEXT};
-use potluck_edition::problem;
+use potluck_edition::{numbers, problem};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::Problem;
 
@@ -28,6 +28,13 @@ impl Reply {
     /// A value as JSON.
     pub fn json(value: &serde_json::Value) -> Reply {
         Reply::page(JSON, format!("{value}\n"))
+    }
+
+    /// Numbers for an operator.
+    pub fn numbers(told: &serde_json::Value) -> Reply {
+        let mut registry = numbers::registry();
+        numbers::register(&mut registry, told);
+        Reply::page(numbers::TYPE, numbers::text(&registry))
     }
 
     /// A line of text.

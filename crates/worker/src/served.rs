@@ -3,6 +3,7 @@
 //! Rule: of a small JSON text the end is read; a stream is watched; what need not be read passes
 //! outside of wasm.
 
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use js_sys::Uint8Array;
 use potluck_core::Ending;
@@ -51,8 +52,10 @@ pub fn answer(
         }
         (_, AnswerBody::Flowing(None)) => JsValue::NULL,
         (framing, AnswerBody::Flowing(Some(stream))) => {
+            // A stream that may yet be told as failed has no length that could be promised.
+            let length = if framing == Framing::Json { length(&fields) } else { None };
             fields.remove(CONTENT_LENGTH);
-            platform::watched(&stream, Meter::new(framing, lease, used), signal).into()
+            platform::watched(&stream, Meter::new(framing, lease, used), signal, length).into()
         }
     };
     Ok(platform::answer(status, &fields, &body))
@@ -71,6 +74,10 @@ fn used_by(bytes: &Uint8Array, lease: &Lease) -> u64 {
     let mut watch = Watch::new(Framing::Json);
     watch.push(&bytes.subarray(bytes.length().saturating_sub(TAIL), bytes.length()).to_vec());
     passing::tokens(&watch, lease, false)
+}
+
+fn length(fields: &HeaderMap) -> Option<u64> {
+    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Usage stands in the last few KiB of an answer.

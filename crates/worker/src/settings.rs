@@ -13,6 +13,9 @@ pub const PUBLIC_URL: &str = "POTLUCK_PUBLIC_URL";
 /// Over how many objects the pool is split.
 pub const SHARDS: &str = "POTLUCK_SHARDS";
 
+/// `on`: Google is asked not to store what is pooled.
+pub const STORE_FALSE: &str = "POTLUCK_STORE_FALSE";
+
 /// Google's API.
 const GOOGLE: &str = "https://generativelanguage.googleapis.com";
 /// Beyond, objects have too few keys to choose from.
@@ -29,6 +32,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Over how many objects the pool is split.
     pub shards: u8,
+    /// Pooled bodies that do not say so are sent on saying that they are not to be stored.
+    pub store_false: bool,
 }
 
 /// A variable that cannot be read.
@@ -48,7 +53,8 @@ impl Settings {
         let public_url = origin(&variable, PUBLIC_URL)?.and_then(Result::ok);
         let google = text(&upstream);
         let public_url = public_url.as_ref().map(text);
-        Ok(Settings { google, upstream, public_url, shards: shards(&variable)? })
+        let (shards, store_false) = (shards(&variable)?, switch(&variable, STORE_FALSE)?);
+        Ok(Settings { google, upstream, public_url, shards, store_false })
     }
 
     /// Which object a key belongs to, by its id.
@@ -97,6 +103,17 @@ fn shards(variable: impl Fn(&str) -> Option<String>) -> Result<u8, Unreadable> {
     shards.ok_or(Unreadable { name: SHARDS, wanted: "a number from 1 to 64", found })
 }
 
+fn switch(
+    variable: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<bool, Unreadable> {
+    match variable(name).as_deref() {
+        Some("on") => Ok(true),
+        None | Some("" | "off") => Ok(false),
+        Some(found) => Err(Unreadable { name, wanted: "on or off", found: found.to_owned() }),
+    }
+}
+
 fn text(origin: &Uri) -> String {
     let scheme = origin.scheme_str().unwrap_or("https");
     format!("{scheme}://{}", origin.authority().map_or("", |authority| authority.as_str()))
@@ -138,6 +155,7 @@ mod tests {
             (SHARDS, "65"),
             (SHARDS, "many"),
             (UPSTREAM, "x"),
+            (STORE_FALSE, "maybe"),
             (UPSTREAM, "https://a.b/path"),
             (PUBLIC_URL, "ftp://a.b"),
         ] {

@@ -70,7 +70,7 @@ async fn pass(
         relay: None,
         eager: true,
     };
-    let answer = match region::ask(hand, asking, false).await {
+    let answer = match region::ask(&hand.env, asking, false).await {
         Ok(answer) => answer,
         Err(error) if platform::is_late(&error) => {
             return Err(Problem::new(Reason::UpstreamTimeout));

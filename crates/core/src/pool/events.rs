@@ -70,6 +70,12 @@ impl<S: Clone> Pool<S> {
         !dirty.is_empty() || !notices.is_empty() || alarms.contains(&true)
     }
 
+    /// Whether a key's erasure is among what is to be stored.
+    pub fn is_leaving(&self, id: KeyId) -> bool {
+        let erases = |notice: &Notice| matches!(notice, Notice::Withdrawn(of, _) if *of == id);
+        self.events.notices.iter().any(erases)
+    }
+
     /// Marks a key: its events are made when they are taken.
     pub(super) fn mark(&mut self, slot: Slot, marks: u8) {
         let Some(key) = self.keys.get_mut(slot) else { return };

@@ -61,6 +61,10 @@ impl<S: Clone> Pool<S> {
 
     /// What to do next for an exchange.
     pub fn next(&mut self, x: &mut Exchange, now: Now) -> Step<S> {
+        // An attempt that was not reported is over, or this would not be asked.
+        if let Some(Running::Slot(slot)) = x.running.take() {
+            self.keys.release(slot);
+        }
         match x.mode {
             Mode::Refused(refusal) => self.refuse(refusal),
             Mode::Proof | Mode::Revival | Mode::Bare if x.tries == 0 => {

@@ -87,7 +87,7 @@ impl Door {
             relay: None,
             eager: true,
         };
-        let answer = region::ask(&self.hand, asking, true).await.map_err(|error| {
+        let answer = region::ask(&self.hand.env, asking, true).await.map_err(|error| {
             console_warn!("no socket to the upstream: {}", platform::words(&error));
             Unopened::NoAnswer
         })?;
