@@ -54,9 +54,12 @@ async function answered(response, eager) {
   return answer;
 }
 
-/** A request whose redirects are answers, and whose answer is nobody else's. */
+/** No answer of Google's is kept for anybody; of `cache: "no-store"` Google would hear as well. */
+const UNKEPT = { cacheTtlByStatus: { "100-599": -1 } };
+
+/** A request whose redirects are answers. */
 const asking = (method, head, body, signal) =>
-  ({ method, headers: fields(head), body, redirect: "manual", cache: "no-store", signal });
+  ({ method, headers: fields(head), body, redirect: "manual", cf: UNKEPT, signal });
 
 async function patiently(patience, signal, ask) {
   if (!patience) return ask(signal);

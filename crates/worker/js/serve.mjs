@@ -30,13 +30,13 @@ const options = {
   },
 };
 
-// Who finds the port open finds the database migrated. It is the Worker's own: behind miniflare's
-// a broken answer would end as a whole one, and a caller who leaves would not be missed.
+// Who finds the port open finds the database migrated. It is the Worker's own, unless it speaks TLS,
+// which miniflare's alone does: behind that one a caller who leaves is missed later.
 const worker = new Miniflare(options);
 await migrate(await worker.getD1Database("DB"));
-const host = hostname.replace(/^\[|\]$/g, "");
-const direct = { host, port: Number(port || 80) };
-await worker.setOptions({ ...options, unsafeDirectSockets: [direct] });
+const place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
+const tls = values["tls-cert"] !== undefined;
+await worker.setOptions({ ...options, ...(tls ? place : { unsafeDirectSockets: [place] }) });
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, async () => {
@@ -45,4 +45,4 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   });
 }
 await worker.ready;
-console.log(`listening on http://${values.listen}/`);
+console.log(`listening on ${tls ? "https" : "http"}://${values.listen}/`);
