@@ -25,6 +25,9 @@ pub const NEEDS: &[&str] = &["wasm.compiler", NODE];
 const NODE: &str = "node.worker";
 /// The Worker's feature that holds the store's contract.
 const CONTRACT: &str = "contract";
+/// The suites of the bundle as it is deployed.
+const SUITES: [&str; 7] =
+    ["requests.mjs", "pool.mjs", "live.mjs", "calls.mjs", "parts.mjs", "bodies.mjs", "killed.mjs"];
 /// The oldest Node that miniflare was tried with.
 const OLDEST_NODE: u32 = 20;
 
@@ -172,10 +175,10 @@ pub fn test(tally: &mut Tally) -> Result {
     seal_keys(folder.path())?;
     suite(node("contract.mjs")?.arg("--bundle").arg(contract), tally)?;
     stage::build("dev", &["gemini-sim"])?;
-    for script in ["requests.mjs", "pool.mjs", "live.mjs"] {
-        let mut requests = node(script)?;
-        requests.arg("--bundle").arg(&deployed).arg("--folder").arg(folder.path());
-        suite(requests.arg("--sim").arg(stage::built("gemini-sim", "dev")), tally)?;
+    for script in SUITES {
+        let mut suite_of = node(script)?;
+        suite_of.arg("--bundle").arg(&deployed).arg("--folder").arg(folder.path());
+        suite(suite_of.arg("--sim").arg(stage::built("gemini-sim", "dev")), tally)?;
     }
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} checks failed", tally.failed)) }
 }

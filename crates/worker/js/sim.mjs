@@ -29,11 +29,13 @@ function steered(url) {
     url,
     reset: () => ask("POST", "reset"),
     /** Good keys without limits, each of a project of its own. */
-    seat: (keys) =>
-      Promise.all(keys.map(({ key }, n) => ask("POST", "keys", { key, project: n + 1 }))),
+    seat: (keys) => ask("POST", "keys", keys.map(({ key }, n) => ({ key, project: n + 1 }))),
+    /** From now on that is the matter with a key. */
+    become: ({ key }, state) => ask("PATCH", "keys", { key, state }),
     rule: (rule) => ask("POST", "rules", rule),
     clear: () => ask("DELETE", "rules"),
     log: () => ask("GET", "log"),
+    forget: () => ask("DELETE", "log"),
     counters: () => ask("GET", "counters"),
   };
 }

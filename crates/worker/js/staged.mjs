@@ -43,7 +43,9 @@ export async function staged(changes, body) {
   };
   try {
     const database = await worker.getD1Database("DB").catch(() => undefined);
-    await body({ get, database, url: await worker.ready });
+    // Where a worker listens itself, if it does: miniflare hides who hangs up.
+    const direct = async (name) => String(await worker.unsafeGetDirectURL(name)).slice(0, -1);
+    await body({ get, database, url: await worker.ready, direct });
   } finally {
     await worker.dispose();
   }

@@ -1,10 +1,13 @@
 // Stands before the bundle's entry in a test: counts what the Worker and its object ask of D1, and
 // lets D1 be out of reach. `/watched` tells and forgets the count, `/watched/lost` and
 // `/watched/found` are D1's; `/watched/told` tells and forgets what isolates told the object.
+// `/watched/asks` and `/watched/relayed` tell and forget how often the object and the relay were
+// spoken to; `/watched/restart` has the objects start anew.
 
-import worker, { Pool as Watched } from "./entry.mjs";
+import worker, { Pool as Watched, Relay as Passage } from "./entry.mjs";
 
-let statements = 0;
+/** Since they were told last. */
+const counts = { statements: 0, asks: 0, relayed: 0 };
 let lost = false;
 let told = [];
 
@@ -40,7 +43,7 @@ function watched(object) {
 }
 
 function send(count) {
-  statements += count;
+  counts.statements += count;
   if (lost) throw new Error("Network connection lost.");
 }
 
@@ -52,19 +55,57 @@ export class Pool extends Watched {
   }
 
   ask(said) {
+    counts.asks += 1;
     told.push(...(JSON.parse(said).told ?? []));
     return super.ask(said);
   }
+
+  /** As when the platform moves it: its memory is gone, and whoever waits for it hears an error. */
+  restart() {
+    this.ctx.abort("restarted by a test");
+  }
 }
+
+export class Relay extends Passage {
+  fetch(request) {
+    counts.relayed += 1;
+    return super.fetch(request);
+  }
+}
+
+/** The objects' names, as the settings give them. */
+function names({ POTLUCK_SHARDS: parts = "1" }) {
+  if (parts === "1") return ["pool"];
+  return Array.from({ length: Number(parts) }, (_, part) => `pool-${part}-of-${parts}`);
+}
+
+async function restart(env) {
+  const objects = names(env).map((name) => env.POOL.get(env.POOL.idFromName(name)));
+  // Who is ended cannot answer.
+  await Promise.all(objects.map((object) => object.restart().catch(() => {})));
+  return objects.length;
+}
+
+/** Tells a count, and forgets it. */
+function tell(name) {
+  const count = counts[name];
+  counts[name] = 0;
+  return count;
+}
+
+const TELLERS = {
+  "/watched": () => tell("statements"),
+  "/watched/lost": () => ((lost = true), tell("statements")),
+  "/watched/found": () => ((lost = false), tell("statements")),
+  "/watched/told": () => told.splice(0),
+  "/watched/asks": () => tell("asks"),
+  "/watched/relayed": () => tell("relayed"),
+  "/watched/restart": restart,
+};
 
 export default {
   async fetch(request, env, context) {
-    const { pathname } = new URL(request.url);
-    if (!pathname.startsWith("/watched")) return worker.fetch(request, behind(env), context);
-    if (pathname === "/watched/told") return Response.json(told.splice(0));
-    if (pathname !== "/watched") lost = pathname === "/watched/lost";
-    const counted = statements;
-    statements = 0;
-    return Response.json(counted);
+    const teller = TELLERS[new URL(request.url).pathname];
+    return teller ? Response.json(await teller(env)) : worker.fetch(request, behind(env), context);
   },
 };

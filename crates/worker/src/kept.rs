@@ -14,6 +14,9 @@ const BUDGET: usize = 32 << 20;
 pub const LARGEST: usize = 16 << 20;
 /// A key that has proved nothing yet may have this much kept.
 pub const UNPROVEN: usize = 1 << 20;
+/// Room for a body that does not say how long it is, until it turns out to be longer: most are
+/// short, and two that might be of the largest would leave none for anybody.
+pub const UNTOLD: usize = 1 << 20;
 /// When to come back after the room was full: an answer's head takes some seconds.
 const BUSY: Duration = Duration::from_secs(2);
 

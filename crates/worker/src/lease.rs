@@ -128,6 +128,8 @@ impl Lease {
 
     /// A key that was lent cannot be unsealed: nobody is to be lent it again.
     pub fn unreadable(&mut self, id: [u8; 16]) {
+        let over = memory::with(|memory| memory.leases.borrow_mut().drop_key(&id));
+        self.give_back(over);
         memory::with(|memory| memory.tell(self.shard, [Told::Unreadable(id)]));
     }
 

@@ -14,15 +14,13 @@ use web_sys::Response;
 use crate::asked::Asked;
 use crate::forward::{self, Body, Job};
 use crate::hand::Hand;
-use crate::kept::{LARGEST, Room, UNPROVEN};
+use crate::kept::{LARGEST, Room, UNPROVEN, UNTOLD};
 use crate::line::Asked as Question;
-use crate::platform::{Incoming, Taken};
+use crate::platform::{self, Incoming, Taken};
 use crate::{memory, object, own, served};
 
 /// The largest body of all, as natively: Google takes 100 MB and some.
 const LONGEST: u64 = 110 << 20;
-/// A body that does not say how long it is may have this much kept, which is reserved beforehand.
-const UNMEASURED: usize = 4 << 20;
 /// So much of a body is copied into wasm at a time.
 const SLICE: u32 = 256 << 10;
 
@@ -87,9 +85,14 @@ async fn prompt(
     keep: usize,
 ) -> Result<Prompt, Problem> {
     let length = asked.head.length().and_then(|length| usize::try_from(length).ok());
-    let keep = if length.is_some() { keep } else { keep.min(UNMEASURED) };
-    let mut room = Room::reserve(length.unwrap_or(keep))?;
-    let taken = incoming.read(keep).await;
+    let first = length.map_or(UNTOLD.min(keep), |_| keep);
+    let mut room = Room::reserve(length.unwrap_or(first))?;
+    let mut taken = incoming.read(first).await;
+    if let (true, Ok(Taken::Longer(rest))) = (first < keep, &taken) {
+        drop(room);
+        room = Room::reserve(keep)?;
+        taken = platform::read(Some(rest), keep).await;
+    }
     match taken.map_err(|_| problem::refused("The body broke off or is badly framed."))? {
         Taken::Whole(bytes) => {
             room.shrink(bytes.length() as usize);
