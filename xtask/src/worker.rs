@@ -26,8 +26,16 @@ const NODE: &str = "node.worker";
 /// The Worker's feature that holds the store's contract.
 const CONTRACT: &str = "contract";
 /// The suites of the bundle as it is deployed.
-const SUITES: [&str; 7] =
-    ["requests.mjs", "pool.mjs", "live.mjs", "calls.mjs", "parts.mjs", "bodies.mjs", "killed.mjs"];
+const SUITES: [&str; 8] = [
+    "requests.mjs",
+    "pool.mjs",
+    "live.mjs",
+    "calls.mjs",
+    "parts.mjs",
+    "bodies.mjs",
+    "answers.mjs",
+    "killed.mjs",
+];
 /// The oldest Node that miniflare was tried with.
 const OLDEST_NODE: u32 = 20;
 

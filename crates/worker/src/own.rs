@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use http::Method;
 use js_sys::Uint8Array;
 use potluck_edition::{calls, problem};
 use potluck_gemini::answer::Problem;
@@ -60,6 +61,10 @@ async fn outgoing_body(
     asked: &Asked<'_>,
     incoming: &Incoming<'_>,
 ) -> Result<Body, Problem> {
+    // The platform sends none with these, and takes even an empty one for a mistake.
+    if matches!(asked.head.method, Method::GET | Method::HEAD) {
+        return Ok(Body::Kept(JsValue::UNDEFINED));
+    }
     if !may_name_us(asked) {
         return Ok(Body::once(incoming.body()));
     }
