@@ -212,6 +212,8 @@ fn package() -> Result {
     fs::write(folder.join("wrangler.jsonc"), packed_settings()?).map_err(|e| e.to_string())?;
     copy(&root().join("crates/worker/js/master-key.mjs"), &folder.join("master-key.mjs"))?;
     copy(&root().join("docs/edge.md"), &folder.join("README.md"))?;
+    copy(&root().join("docs/editions.md"), &folder.join("editions.md"))?;
+    copy_all(&root().join("crates/worker/template"), &folder)?;
     let archive = all.join("potluck-worker.tar.gz");
     let mut tar = program("tar");
     run(tar.arg("-czf").arg(&archive).arg("-C").arg(&all).arg("potluck-worker"))?;

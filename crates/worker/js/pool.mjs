@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { check, conclude } from "./checks.mjs";
 import { migrate, world } from "./local.mjs";
-import { KEYS, said, seat, staged, values } from "./staged.mjs";
+import { KEYS, masterKey, said, seat, staged, values } from "./staged.mjs";
 import { watched } from "./watch.mjs";
 
 const bearing = ({ key }, init) => ({ headers: { "x-goog-api-key": key }, ...init });
@@ -150,6 +150,19 @@ await check("what is not ours or not for everybody is told", () =>
       await refused(answer, 401, "POOL_NOT_ADMIN");
     }
   }));
+
+await check("the pool's numbers are for operators", async () => {
+  const bindings = { POTLUCK_MASTER_KEY: await masterKey("master-key"), POTLUCK_ADMIN_TOKEN: "x1" };
+  await set({ bindings }, async ({ get }) => {
+    const shown = { headers: { authorization: "Bearer x1" } };
+    const numbers = await get("/metrics", shown);
+    assert.match(numbers.headers.get("content-type"), /^application\/openmetrics-text/);
+    assert.match(await numbers.text(), /^potluck_keys\{kind="serving"\} 2$/m);
+    for (const headers of [{}, { authorization: "Bearer x2" }, { authorization: "Basic x1" }]) {
+      await refused(await get("/metrics", { headers }), 401, "POOL_NOT_ADMIN");
+    }
+  });
+});
 
 await check("pages of other sites may ask, and every answer has a name", () =>
   set({}, async ({ get }) => {
