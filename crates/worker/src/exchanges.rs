@@ -233,3 +233,207 @@ fn said(step: Step<Lent>, now: Now) -> StepSaid {
 fn lent(id: KeyId, own: bool, secret: &Lent) -> LentSaid {
     LentSaid { id: id.0, own, sealed: secret.sealed().as_bytes().to_vec() }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use potluck_core::{Config, End, Ending, Tombstone, Wall, Way};
+    use potluck_gemini::Family;
+    use potluck_gemini::body::Metered;
+    use potluck_vault::Sealed;
+
+    use super::*;
+
+    /// An object with a pool, and a clock of its own.
+    struct Object {
+        pool: Pool<Lent>,
+        exchanges: Exchanges,
+        now: Now,
+        drawn: Token,
+    }
+
+    impl Object {
+        /// With so many keys, named by their numbers.
+        fn with(keys: u8) -> Object {
+            let now = Now { mono: Mono(1_000_000), wall: Wall(1_700_000_000_000) };
+            let pool = Pool::new(Config::default(), 7);
+            let mut object = Object { pool, exchanges: Exchanges::new(9), now, drawn: 0 };
+            (1..=keys).for_each(|key| object.join(key));
+            object
+        }
+
+        fn join(&mut self, key: u8) {
+            let (token, _) = self.begin(key, 0);
+            let heard = self.ask(Asked::Report(token, OutcomeSaid::Served));
+            assert_eq!(heard.after, Some(After::Commit { admit: true }));
+            let lent = Lent::of(Sealed::from_bytes([key; 4]));
+            let heard = self.exchanges.admitted(&mut self.pool, token, lent, self.now);
+            assert!(heard.known);
+            self.tell(Told::Ended(token, WHOLE));
+        }
+
+        fn begin(&mut self, bearer: u8, ahead: u32) -> (Token, Heard) {
+            self.drawn += 1;
+            (self.drawn, self.begin_as(self.drawn, bearer, ahead))
+        }
+
+        fn begin_as(&mut self, exchange: Token, bearer: u8, ahead: u32) -> Heard {
+            self.ask(Asked::Begin { exchange, call: Box::new(call(bearer)), ahead })
+        }
+
+        fn ask(&mut self, asked: Asked) -> Heard {
+            let said = Said { told: Vec::new(), asked: Some(asked) };
+            self.exchanges.hear(&mut self.pool, said, self.now)
+        }
+
+        fn tell(&mut self, told: Told) {
+            let said = Said { told: vec![told], asked: None };
+            self.exchanges.hear(&mut self.pool, said, self.now);
+        }
+
+        fn pass(&mut self, span: Duration) {
+            self.now = self.now + span;
+        }
+
+        fn under_way(&self) -> u64 {
+            self.pool.metrics().under_way
+        }
+
+        fn lent(&self, key: u8) -> u64 {
+            self.pool.me(KeyId([key; 16]), self.now).unwrap().usage.lent_calls
+        }
+    }
+
+    const WHOLE: End = End { tokens: 5, ending: Ending::Whole };
+
+    fn call(bearer: u8) -> CallSaid {
+        CallSaid {
+            bearer: [bearer; 16],
+            tombstone: [bearer ^ 0xff; 16],
+            model: Some("m".into()),
+            family: Family::Generate,
+            metered: Metered::NONE,
+            way: Way::Pool,
+            proof: true,
+            talk: Talk::default(),
+            source: [0; 16],
+            own_requested: false,
+        }
+    }
+
+    #[test]
+    fn a_key_joins_by_its_first_call_and_serves_others_from_then_on() {
+        let mut object = Object::with(2);
+        let served: Vec<_> = (0..4)
+            .map(|_| {
+                let (token, heard) = object.begin(1, 0);
+                let Some(StepSaid::Key { number: 1, key }) = heard.step else {
+                    panic!("{heard:?}")
+                };
+                object.tell(Told::Served(token));
+                object.tell(Told::Ended(token, WHOLE));
+                key.id[0]
+            })
+            .collect();
+        assert_eq!(served.iter().filter(|key| **key == 2).count(), 2, "{served:?}");
+        assert_eq!((object.lent(2), object.under_way()), (2, 0));
+    }
+
+    #[test]
+    fn leases_are_spread_like_calls_and_count_once_they_are_used() {
+        let mut object = Object::with(4);
+        let (_, heard) = object.begin(1, 7);
+        let mut keys: Vec<_> = heard.ahead.iter().map(|lease| lease.key.id[0]).collect();
+        keys.sort_unstable();
+        // The eighth is the first call's own.
+        assert_eq!(keys.len(), 7);
+        assert!((1..=4).all(|key| keys.iter().filter(|one| **one == key).count() >= 1));
+
+        let lease = heard.ahead.iter().find(|lease| lease.key.id[0] == 2).unwrap();
+        object.tell(Told::TakenUp(lease.exchange, Talk::default()));
+        object.tell(Told::Served(lease.exchange));
+        object.tell(Told::Ended(lease.exchange, WHOLE));
+        assert_eq!(object.lent(2), 1);
+    }
+
+    #[test]
+    fn what_nobody_used_is_as_if_it_had_not_been() {
+        let mut object = Object::with(3);
+        let (token, heard) = object.begin(1, 6);
+        object.tell(Told::Served(token));
+        object.tell(Told::Ended(token, WHOLE));
+        let before: Vec<_> = (1..=3).map(|key| object.lent(key)).collect();
+
+        object.tell(Told::GivenBack(heard.ahead[0].exchange));
+        assert_eq!(object.under_way(), 5);
+        object.pass(LEASE + GRACE + LEASE);
+        object.tell(Told::GivenBack(0));
+
+        assert_eq!(object.under_way(), 0);
+        assert_eq!((1..=3).map(|key| object.lent(key)).collect::<Vec<_>>(), before);
+    }
+
+    #[test]
+    fn a_lease_in_use_is_not_given_back_however_long_it_takes() {
+        let mut object = Object::with(2);
+        let (_, heard) = object.begin(1, 1);
+        let lease = heard.ahead[0].exchange;
+        object.tell(Told::Served(lease));
+        object.pass(LEASE + GRACE + LEASE);
+        object.tell(Told::GivenBack(0));
+
+        assert_eq!(object.under_way(), 2, "the first call, and the one that took the lease");
+        object.tell(Told::Ended(lease, WHOLE));
+        assert_eq!(object.under_way(), 1);
+    }
+
+    #[test]
+    fn asked_twice_it_is_begun_once() {
+        let mut object = Object::with(2);
+        object.begin_as(77, 1, 0);
+        object.begin_as(77, 1, 0);
+        assert_eq!(object.under_way(), 1);
+        object.tell(Told::Ended(77, WHOLE));
+        object.tell(Told::Ended(77, WHOLE));
+        assert_eq!(object.under_way(), 0);
+    }
+
+    #[test]
+    fn what_is_never_heard_of_again_is_over_in_the_end() {
+        let mut object = Object::with(2);
+        object.begin(1, 0);
+        object.pass(LONGEST);
+        object.tell(Told::GivenBack(0));
+        assert_eq!(object.under_way(), 0);
+    }
+
+    #[test]
+    fn another_object_knows_nothing_of_an_exchange() {
+        let mut object = Object::with(1);
+        for asked in [Asked::Report(5, OutcomeSaid::NoAnswer), Asked::Next(5)] {
+            assert_eq!(object.ask(asked), Heard::default());
+        }
+        assert_eq!(object.exchanges.bearer(5), None);
+    }
+
+    #[test]
+    fn a_refusal_moves_the_call_to_another_key() {
+        let mut object = Object::with(2);
+        let (token, heard) = object.begin(1, 0);
+        let Some(StepSaid::Key { key: first, .. }) = heard.step else { panic!() };
+        let heard = object.ask(Asked::Report(token, OutcomeSaid::NoAnswer));
+        let Some(StepSaid::Key { number: 2, key: second }) = heard.step else {
+            panic!("{heard:?}")
+        };
+        assert_eq!(heard.after, Some(After::Again));
+        assert_ne!(first.id, second.id);
+    }
+
+    #[test]
+    fn a_withdrawn_key_is_lent_to_nobody() {
+        let mut object = Object::with(3);
+        object.pool.withdraw(KeyId([2; 16]), Tombstone([1; 16]), object.now);
+        let (_, heard) = object.begin(1, 16);
+        assert!(heard.ahead.iter().all(|lease| lease.key.id[0] != 2));
+    }
+}

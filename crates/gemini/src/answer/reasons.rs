@@ -150,7 +150,7 @@ impl Reason {
             Reason::KeyRefused => Row { help: GET_A_KEY, ..row("POOL_KEY_REFUSED", 400, "authentication",
                 "API key not valid. Please pass a valid API key. Google refused this key a moment \
                  ago, and it is not asked again yet.") },
-            Reason::TooManyRefused => row("POOL_TOO_MANY_REFUSED", 429, "rate_limit_exceeded",
+            Reason::TooManyRefused => again("POOL_TOO_MANY_REFUSED", 429, "rate_limit_exceeded",
                 "Too many API keys that Google refuses have come from your network lately. \
                  Keys that work are not affected."),
             Reason::NeedsOwnKey => row("POOL_NEEDS_OWN_KEY", 403, "permission_denied",
