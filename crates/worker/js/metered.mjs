@@ -66,18 +66,27 @@ class Passing {
     clearTimeout(this.#timer);
     clearTimeout(this.minding);
     await this.#flush();
-    if (this.#over) return;
+    if (this.#over) return this.#release();
     await this.#write(whole ? this.meter.end() : this.meter.broke());
     if (!this.#over) await this.to.close();
+    this.#release();
   }
 
   /** The caller is gone, or something here went wrong: nothing of the request goes on. */
   leave() {
     clearTimeout(this.#timer);
     clearTimeout(this.minding);
+    this.#over = true;
     this.from.reader.cancel().catch(() => {});
     this.to.abort(new Error("left")).catch(() => {});
-    this.meter.left();
+    this.meter?.left();
+    this.#release();
+  }
+
+  /** Lets Rust's half go now, and not when somebody collects garbage. */
+  #release() {
+    this.meter?.free();
+    this.meter = undefined;
   }
 
   /** Looks whether the upstream has fallen silent, at the earliest moment that it can have. */
