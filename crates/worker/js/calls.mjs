@@ -88,6 +88,18 @@ await check("a thousand calls by known keys cost D1 nothing but the counts, told
     assert.ok(statements <= 1, `${statements} statements`);
   }));
 
+await check("counts are stored before the object may fall asleep, all of them", () =>
+  table(2, async (here) => {
+    await serve(here, 0, 51);
+    // Nobody asks the object anything meanwhile, which would keep it awake.
+    const stored = () => here.database.prepare("SELECT * FROM usage").all();
+    await until(stored, ({ results }) => results.length === 2, "nothing is stored");
+    await here.watch("restart");
+    const [{ borrowed }, { lent }] = [await here.me(0), await here.me(1)];
+    const used = await uses(1);
+    assert.deepEqual([borrowed.calls, lent.calls, used >= 25], [used, used, true]);
+  }));
+
 await check("restart: no call fails, long cooldowns hold and counts go on", () =>
   table(16, async (here) => {
     await here.database
@@ -100,7 +112,9 @@ await check("restart: no call fails, long cooldowns hold and counts go on", () =
     await restarting(here);
     assert.equal(await uses(15), 0);
     assert.equal((await here.me(15)).cooldowns.length, 1);
-    await until(() => here.me(1), ({ lent }) => lent.calls > 100, "the count stands still");
+    // Calls on leases of an object that is gone are counted by none.
+    const counted = async () => (await serve(here, 0, 4), here.me(1));
+    await until(counted, ({ lent }) => lent.calls > 100, "the count stands still");
   }));
 
 /** Sixteen callers go on while the objects start anew, three times. */

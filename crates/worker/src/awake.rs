@@ -45,6 +45,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(1);
 /// Probes under way at once: a pool of dead keys must not become a flood.
 const PROBES: usize = 4;
+/// Counts are written once no isolate has said anything for so long: the platform puts an object to
+/// sleep that was idle for ten seconds, and its memory goes.
+const QUIET: Duration = Duration::from_secs(5);
 /// How often a withdrawal looks whether the last lease is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Counts are kept by day for so long.
@@ -68,6 +71,8 @@ pub struct Awake {
     exchanges: RefCell<Exchanges>,
     /// Until when leases may be about that the object before this one gave.
     inherited: Mono,
+    /// When an isolate said something last.
+    heard: Cell<Mono>,
     /// When the alarm will come, in milliseconds since 1970.
     alarm: Cell<Option<u64>>,
     /// Keys that lie in D1 and could not be taken into the pool; they can be withdrawn all the same.
@@ -100,6 +105,7 @@ impl Awake {
             google: settings.google,
             exchanges,
             inherited: now.mono + LEASE,
+            heard: Cell::new(now.mono),
             alarm: Cell::new(planned(&storage).await),
             storage,
             left_out: RefCell::new(left_out),
@@ -115,6 +121,7 @@ impl Awake {
 
     /// Hears what an isolate tells, and answers what it asks.
     pub async fn hear(&self, said: Said) -> Heard {
+        self.heard.set(self.now().mono);
         let Said { told, asked } = said;
         let (asked, admission) = match asked {
             Some(Asked::Admit { exchange, sealed }) => (None, Some((exchange, sealed))),
@@ -273,6 +280,9 @@ impl Awake {
             let mut pool = self.pool.borrow_mut();
             pool.handle_timeout(self.now());
             self.exchanges.borrow_mut().sweep(&mut pool, self.now());
+            if self.now().mono >= self.heard.get() + QUIET {
+                pool.flush();
+            }
         }
         self.write(&mut *self.scribe.lock().await).await
     }
@@ -330,10 +340,12 @@ impl Awake {
         })
     }
 
-    /// Sets the alarm for what the pool waits for, and for `again`; not if one comes before.
+    /// Sets the alarm for what the pool waits for, for `again`, and for when it may be quiet; not if
+    /// one comes before.
     async fn set_alarm(&self, again: Option<u64>) {
         let timeout = self.pool.borrow().poll_timeout().map(|(at, _)| at.0);
-        let Some(at) = timeout.into_iter().chain(again).min() else { return };
+        let quiet = self.pool.borrow().has_counts().then(|| (self.heard.get() + QUIET).0);
+        let Some(at) = timeout.into_iter().chain(again).chain(quiet).min() else { return };
         let at = at.min((self.now().mono + FARTHEST).0);
         if self.alarm.get().is_some_and(|before| before <= at) {
             return;

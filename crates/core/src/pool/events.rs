@@ -76,6 +76,11 @@ impl<S: Clone> Pool<S> {
         self.events.notices.iter().any(erases)
     }
 
+    /// Whether there are counts that wait for their half-minute; [`Pool::flush`] does not.
+    pub fn has_counts(&self) -> bool {
+        !self.events.used.is_empty()
+    }
+
     /// Marks a key: its events are made when they are taken.
     pub(super) fn mark(&mut self, slot: Slot, marks: u8) {
         let Some(key) = self.keys.get_mut(slot) else { return };
