@@ -113,6 +113,35 @@ fn a_dead_key_is_probed_hours_apart_and_erased_after_thirty_days() {
 }
 
 #[test]
+fn whoever_sleeps_between_probes_finds_them_due() {
+    let since = Table::of(0).now.wall;
+    let record = potluck_core::KeyRecord {
+        id: id(0),
+        added: since,
+        limits: potluck_core::Limits::default(),
+        state: State::Disabled { reason: Reason::Invalid, since },
+        cooldowns: Vec::new(),
+        usage: potluck_core::Usage::default(),
+    };
+    let mut table = Table::of(0);
+    let mut probes = 0;
+    while table.now.wall < since + seconds(10 * 24 * 3600) {
+        // Woken for what was planned before, with nothing but the store to remember it by.
+        let mut woken = Table::of(0);
+        woken.now = table.now;
+        assert!(woken.pool.restore(record.clone(), 0, woken.now));
+        woken.pool.handle_timeout(woken.now);
+        if let [(slot, 0)] = woken.probes()[..] {
+            probes += 1;
+            woken.pool.probed(slot, Outcome::Failed(&dead()), woken.now);
+        }
+        let wait = woken.pool.poll_timeout().unwrap().0.since(woken.now.mono);
+        table.pass_time(wait);
+    }
+    assert!((8..20).contains(&probes), "{probes} probes");
+}
+
+#[test]
 fn a_probe_that_finds_a_dead_key_alive_brings_it_back() {
     let mut table = Table::of(2);
     (0..2).for_each(|_| drop(table.call(1, |key| (key == 0).then(dead))));

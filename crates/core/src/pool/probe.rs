@@ -10,7 +10,7 @@ use std::{cmp::Reverse, time::Duration};
 use crate::{
     call::Outcome,
     event::{Alarm, mark},
-    id::{Slot, stir},
+    id::{KeyId, Slot},
     key::{Reason, State},
     pool::{Job, Pool},
     rest::Cause,
@@ -71,7 +71,28 @@ impl<S: Clone> Pool<S> {
 
     /// Plans when a dead key is asked again, and when it is erased.
     pub(super) fn plan_for_dead(&mut self, slot: Slot, now: Now) {
-        let jitter = stir(&mut self.rng) % JITTER_PERCENT;
+        let Some(key) = self.keys.get(slot) else { return };
+        let at = now.mono + growing(key.probe.failures, key.id);
+        self.plan_dead(slot, at, now);
+    }
+
+    /// As [`Self::plan_for_dead`], for a key that was read from the store: by how long it has been
+    /// dead. Whoever sleeps between probes, and wakes up for one, must find it due.
+    pub(super) fn plan_for_restored(&mut self, slot: Slot, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let State::Disabled { since, .. } = key.state else { return };
+        let dead_for = Duration::from_millis(now.wall.0.saturating_sub(since.0).max(0) as u64);
+        let dead_for = dead_for.min(ERASE_AFTER);
+        let mut due = growing(0, key.id);
+        key.probe.failures = 0;
+        while due + OVERDUE < dead_for {
+            key.probe.failures = key.probe.failures.saturating_add(1);
+            due += growing(key.probe.failures, key.id);
+        }
+        self.plan_dead(slot, now.mono_at(since + due), now);
+    }
+
+    fn plan_dead(&mut self, slot: Slot, at: Mono, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         let State::Disabled { reason, since } = key.state else { return };
         if !key.erase_queued {
@@ -82,10 +103,8 @@ impl<S: Clone> Pool<S> {
             key.probe.at = Mono::NEVER;
             return;
         }
-        let growing = FIRST_DEAD_PROBE * (1 << key.probe.failures.min(MAX_DOUBLINGS));
-        let wait = growing.min(LONGEST_DEAD_PROBE) * (100 + jitter as u32) / 100;
-        key.probe.at = now.mono + wait;
-        self.agenda.push(Reverse((now.mono + wait, Job::Probe(slot))));
+        key.probe.at = at;
+        self.agenda.push(Reverse((at, Job::Probe(slot))));
     }
 
     /// The key answers: a dead one comes back, a doubt is dropped where the probe refutes it.
@@ -165,6 +184,14 @@ impl<S: Clone> Pool<S> {
     }
 }
 
+/// How long a dead key is left alone that was asked so often. The jitter is the key's own, so that
+/// it is the same for whoever remembers nothing but the key.
+fn growing(failures: u8, id: KeyId) -> Duration {
+    let growing = FIRST_DEAD_PROBE * (1 << failures.min(MAX_DOUBLINGS));
+    let jitter = u32::from(id.0[15]) % JITTER_PERCENT;
+    growing.min(LONGEST_DEAD_PROBE) * (100 + jitter) / 100
+}
+
 fn judge_probe<'a>(outcome: Outcome<'a>) -> (Verdict, Option<&'a Failure>) {
     let facts = Facts { family: Family::Models, prompt_tokens: 0, stage: Stage::Head };
     match outcome {
@@ -191,6 +218,9 @@ const MAX_DOUBLINGS: u8 = 5;
 /// at most a day apart.
 const LONGEST_DEAD_PROBE: Duration = Duration::from_secs(24 * 3600);
 /// Up to so much is added, so that keys that died together are asked apart.
-const JITTER_PERCENT: u64 = 25;
+const JITTER_PERCENT: u32 = 25;
+/// A probe that should have been made within this time is made at once; an older one was made. Less
+/// than [`PROBE_TIMEOUT`], for which whoever has made it wakes up once more.
+const OVERDUE: Duration = Duration::from_secs(25);
 /// A key that was out for so long is erased.
 pub(super) const ERASE_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);

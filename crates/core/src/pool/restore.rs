@@ -28,7 +28,7 @@ impl<S: Clone> Pool<S> {
         self.wake_at_day_end(slot, now);
         self.sync(slot, now);
         if matches!(record.state, State::Disabled { .. }) {
-            self.plan_for_dead(slot, now);
+            self.plan_for_restored(slot, now);
         }
         if let Some(key) = self.keys.get_mut(slot) {
             // What was just read need not be written.
