@@ -93,19 +93,42 @@ export function tend(object, sweeps) {
   return object.tend(sweeps);
 }
 
+/** How long a body may be silent that is read whole: who says nothing for so long has gone. */
+const SILENCE = 30_000;
+
 /** The bytes of a body, up to a limit; beyond it a body of which nothing is missing. */
 export async function take(body, limit) {
   if (!body) return { bytes: new Uint8Array() };
   const reader = body.getReader();
   const read = [];
   let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return { bytes: joined(read, length) };
-    read.push(value);
-    length += value.length;
-    if (length > limit) return { rest: behind(read, reader) };
+  const minding = mind(reader);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      minding.heard = Date.now();
+      if (minding.silent) throw new Error("the body fell silent");
+      if (done) return { bytes: joined(read, length) };
+      read.push(value);
+      length += value.length;
+      if (length > limit) return { rest: behind(read, reader) };
+    }
+  } finally {
+    clearTimeout(minding.timer);
   }
+}
+
+/** Ends a reader that hears nothing for too long; looks at the earliest moment that it can have. */
+function mind(reader) {
+  const minding = { heard: Date.now(), silent: false };
+  const look = () => {
+    const rest = minding.heard + SILENCE - Date.now();
+    minding.silent = rest <= 0;
+    if (minding.silent) reader.cancel(new Error("silent")).catch(() => {});
+    else minding.timer = setTimeout(look, rest);
+  };
+  minding.timer = setTimeout(look, SILENCE);
+  return minding;
 }
 
 function joined(read, length) {
