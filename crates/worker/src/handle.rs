@@ -82,9 +82,17 @@ pub fn leave(call: f64) {
 async fn staying<T>(call: u64, work: impl Future<Output = T>) -> Option<T> {
     let (work, handle) = abortable(work);
     OPEN.with_borrow_mut(|open| open.insert(call, handle));
-    let done = work.await.ok();
-    OPEN.with_borrow_mut(|open| open.remove(&call));
-    done
+    let _open = Open(call);
+    work.await.ok()
+}
+
+/// An entry in [`OPEN`], until the request is answered or has panicked.
+struct Open(u64);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        OPEN.with_borrow_mut(|open| open.remove(&self.0));
+    }
 }
 
 async fn served(incoming: &Incoming<'_>, env: Env, context: Context) -> Result<Response, JsValue> {
