@@ -14,7 +14,7 @@
 //! - `pooled`, `own`, `uploads`, `download`, `live`: the kinds of calls;
 //! - `lease`: an exchange under way; [`leases`], [`garbage`], `memory`: what an isolate remembers;
 //! - `forward`, `region`, `platform`: to Google and back; `served`, `passing`: what callers get;
-//! - `object`, [`line`]: the line to the object, and what is said on it.
+//! - `object`, [`mod@line`]: the line to the object, and what is said on it.
 //!
 //! In the object:
 //!
