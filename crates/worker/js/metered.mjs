@@ -4,6 +4,8 @@
 // reads are looked at and passed together, since each time that something leaves costs more than
 // all that is done with it.
 
+import { joined, mind } from "./platform.mjs";
+
 /** What comes within so many milliseconds of what has left waits for what else comes in them. */
 const JOINED = 8;
 /**
@@ -51,20 +53,20 @@ class Passing {
   #held = [];
   #length = 0;
   #last = 0;
-  #heard = Date.now();
+  #minding;
   #timer;
   #writing;
   #over = false;
 
   constructor(from, to, meter) {
     Object.assign(this, { from, to, meter });
-    this.#mind(SILENCE);
+    this.#minding = mind(from.reader, SILENCE);
   }
 
   async run() {
     const whole = await this.#read();
     clearTimeout(this.#timer);
-    clearTimeout(this.minding);
+    clearTimeout(this.#minding.timer);
     await this.#flush();
     if (this.#over) return this.#release();
     await this.#write(whole ? this.meter.end() : this.meter.broke());
@@ -75,7 +77,7 @@ class Passing {
   /** The caller is gone, or something here went wrong: nothing of the request goes on. */
   leave() {
     clearTimeout(this.#timer);
-    clearTimeout(this.minding);
+    clearTimeout(this.#minding.timer);
     this.#over = true;
     this.from.reader.cancel().catch(() => {});
     this.to.abort(new Error("left")).catch(() => {});
@@ -89,27 +91,17 @@ class Passing {
     this.meter = undefined;
   }
 
-  /** Looks whether the upstream has fallen silent, at the earliest moment that it can have. */
-  #mind(wait) {
-    this.minding = setTimeout(() => {
-      const rest = this.#heard + SILENCE - Date.now();
-      if (rest > 0) this.#mind(rest);
-      else this.from.reader.cancel(new Error("silent")).catch(() => {});
-      this.silent = rest <= 0;
-    }, wait);
-  }
-
   /** Whether the upstream's end is a clean one. */
   async #read() {
     try {
       while (!this.#over) {
         const { done, value } = await this.from.next();
-        this.#heard = Date.now();
+        this.#minding.heard = Date.now();
         if (value?.length) {
           this.#held.push(value);
           this.#length += value.length;
         }
-        if (done) return !this.silent;
+        if (done) return !this.#minding.silent;
         const full = this.#pass();
         if (full) await full;
       }
@@ -133,7 +125,7 @@ class Passing {
   async #flush() {
     await this.#writing;
     if (this.#over || this.#held.length === 0) return;
-    const piece = this.#held.length === 1 ? this.#held[0] : joined(this.#held, this.#length);
+    const piece = joined(this.#held, this.#length);
     [this.#held, this.#length] = [[], 0];
     this.#last = Date.now();
     this.#writing = this.#write(this.meter.push(piece), piece);
@@ -149,14 +141,4 @@ class Passing {
     // What was written has left by now, so the abort cannot overtake it.
     await Promise.all([this.to.abort(new Error("not whole")), this.from.reader.cancel()]);
   }
-}
-
-function joined(pieces, length) {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

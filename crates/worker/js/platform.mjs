@@ -21,17 +21,14 @@ function fields(head) {
 const SMALL = 256 << 10;
 
 /**
- * Asks, and waits for the head; with `eager` also for the bytes of a small text. `patience` is in
- * milliseconds, or none.
+ * Asks, itself or through an object that stands elsewhere, and waits for the head; with `eager` also
+ * for the bytes of a small text. `patience` is in milliseconds, or none.
  */
-export const send = async (url, method, head, body, signal, patience, eager) =>
-  answered(await patiently(patience, signal, (signal) =>
-    fetch(url, asking(method, head, body, signal))), eager);
-
-/** Asks through an object that stands elsewhere. */
-export const send_through = async (relay, url, method, head, body, signal, patience, eager) =>
-  answered(await patiently(patience, signal, (signal) =>
-    relay.fetch(new Request(url, asking(method, head, body, signal)))), eager);
+export const send = async (relay, url, method, head, body, signal, patience, eager) =>
+  answered(await patiently(patience, signal, (signal) => {
+    const request = asking(method, head, body, signal);
+    return relay ? relay.fetch(new Request(url, request)) : fetch(url, request);
+  }), eager);
 
 /** An answer: where it is a small JSON text, with its bytes, or that they broke off. */
 async function answered(response, eager) {
@@ -102,7 +99,7 @@ export async function take(body, limit) {
   const reader = body.getReader();
   const read = [];
   let length = 0;
-  const minding = mind(reader);
+  const minding = mind(reader, SILENCE);
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -118,24 +115,28 @@ export async function take(body, limit) {
   }
 }
 
-/** Ends a reader that hears nothing for too long; looks at the earliest moment that it can have. */
-function mind(reader) {
+/**
+ * Ends a reader that hears nothing for so many milliseconds; looks at the earliest moment that it
+ * can have. Whoever reads sets `heard`, and clears `timer` in the end.
+ */
+export function mind(reader, silence) {
   const minding = { heard: Date.now(), silent: false };
   const look = () => {
-    const rest = minding.heard + SILENCE - Date.now();
+    const rest = minding.heard + silence - Date.now();
     minding.silent = rest <= 0;
     if (minding.silent) reader.cancel(new Error("silent")).catch(() => {});
     else minding.timer = setTimeout(look, rest);
   };
-  minding.timer = setTimeout(look, SILENCE);
+  minding.timer = setTimeout(look, silence);
   return minding;
 }
 
-function joined(read, length) {
-  if (read.length === 1) return read[0];
+/** Pieces of that length together as one. */
+export function joined(pieces, length) {
+  if (pieces.length === 1) return pieces[0];
   const bytes = new Uint8Array(length);
   let at = 0;
-  for (const piece of read) {
+  for (const piece of pieces) {
     bytes.set(piece, at);
     at += piece.length;
   }

@@ -13,6 +13,7 @@ use potluck_gemini::ApiKey;
 use potluck_vault::{Sealed, Vault};
 use worker::{Date, Delay};
 
+use crate::clock::Clock;
 use crate::garbage::Garbage;
 use crate::hand::Hand;
 use crate::leases::Leases;
@@ -46,7 +47,7 @@ pub struct Memory {
     known: RefCell<HashMap<KeyId, Mono>>,
     told: RefCell<HashMap<u8, Vec<Told>>>,
     telling: Cell<Option<Mono>>,
-    clock: Cell<u64>,
+    clock: Clock,
     token: Cell<Token>,
 }
 
@@ -61,10 +62,7 @@ pub fn with<T>(look: impl FnOnce(&Memory) -> T) -> T {
 
 /// The time, which never goes back.
 pub fn now() -> Mono {
-    with(|memory| {
-        memory.clock.set(memory.clock.get().max(Date::now().as_millis()));
-        Mono(memory.clock.get())
-    })
+    with(|memory| memory.clock.at(Date::now().as_millis()).mono)
 }
 
 /// A name for an exchange that nobody else has drawn.

@@ -33,16 +33,7 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn broken(this: &Came) -> bool;
     fn send(
-        url: &str,
-        method: &str,
-        head: &str,
-        body: &JsValue,
-        signal: Option<&AbortSignal>,
-        patience: f64,
-        eager: bool,
-    ) -> Promise;
-    fn send_through(
-        relay: &JsValue,
+        relay: Option<&JsValue>,
         url: &str,
         method: &str,
         head: &str,
@@ -170,10 +161,7 @@ pub async fn asked(asking: &Asking<'_>) -> Result<Answer, JsValue> {
     let Asking { url, method, body, signal, eager, .. } = *asking;
     let head = text(asking.head);
     let patience = asking.patience.map_or(0.0, |patience| patience.as_millis() as f64);
-    let answer = match asking.relay {
-        Some(relay) => send_through(relay, url, method, &head, body, signal, patience, eager),
-        None => send(url, method, &head, body, signal, patience, eager),
-    };
+    let answer = send(asking.relay, url, method, &head, body, signal, patience, eager);
     let came: Came = JsFuture::from(answer).await?.unchecked_into();
     let body = match came.bytes() {
         Some(bytes) => AnswerBody::Whole(bytes),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use potluck_gemini::{ApiKey, failure};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
+use potluck_gemini::{ApiKey, Dialect, failure};
 use wasm_bindgen::JsValue;
 use worker::Env;
 
+use crate::asked::{self, Credential};
 use crate::forward;
 use crate::line::OutcomeSaid;
 use crate::platform::Asking;
@@ -17,14 +18,11 @@ use crate::region;
 const TARGET: &str = "/v1beta/models?pageSize=1";
 /// How long a probe may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Where the key stands (`gemini-api.md` §2b).
-const KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// Asks about one key.
 pub async fn ask(env: &Env, google: &str, key: &ApiKey) -> OutcomeSaid {
-    let Ok(value) = HeaderValue::from_str(key.expose()) else { return OutcomeSaid::NoAnswer };
     let mut head = HeaderMap::new();
-    head.insert(KEY, value);
+    asked::place(&mut head, &Credential::Key(key), Dialect::Native);
     head.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let asking = Asking {
         url: &format!("{google}{TARGET}"),
