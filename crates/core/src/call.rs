@@ -180,6 +180,11 @@ pub enum Refusal {
         /// That is hours away: a day's quota.
         per_day: bool,
     },
+    /// What the keys have left today is kept for their contributors: 429.
+    Reserved {
+        /// When to ask again.
+        wait: Duration,
+    },
     /// Every attempt met a spent quota: 429.
     Spent {
         /// Until the first key wakes.
@@ -208,6 +213,7 @@ impl Refusal {
             Refusal::KeyRefused { .. } => "key-refused",
             Refusal::TooManyRefused { .. } => "too-many-refused",
             Refusal::Resting { .. } => "resting",
+            Refusal::Reserved { .. } => "reserved",
             Refusal::Spent { .. } => "spent",
             Refusal::TooLarge => "too-large",
             Refusal::KeysFailed { .. } => "keys-failed",
@@ -220,11 +226,12 @@ impl Refusal {
         Self::NAMES.iter().position(|name| *name == self.name()).unwrap_or(0)
     }
 
-    pub(crate) const NAMES: [&'static str; 9] = [
+    pub(crate) const NAMES: [&'static str; 10] = [
         "no-key",
         "key-refused",
         "too-many-refused",
         "resting",
+        "reserved",
         "spent",
         "too-large",
         "keys-failed",
@@ -238,13 +245,15 @@ impl Refusal {
 pub struct End {
     /// Tokens used, by Google's account or an estimate.
     pub tokens: u64,
+    /// Those of them that were the prompt's, by Google's account; 0 where it gave none.
+    pub prompt_tokens: u64,
     /// Whether the answer came whole.
     pub ending: Ending,
 }
 
 impl End {
     /// The caller left, or nothing was served.
-    pub const LEFT: End = End { tokens: 0, ending: Ending::Left };
+    pub const LEFT: End = End { tokens: 0, prompt_tokens: 0, ending: Ending::Left };
 }
 
 /// Whether an answer came whole.
@@ -291,6 +300,13 @@ pub struct Exchange {
     pub(crate) quota_failures: u8,
     pub(crate) pending: bool,
     pub(crate) deferred: Option<Verdict>,
+    pub(crate) share: Option<Share>,
+    /// When the attempt under way, or the one that served, was counted against its key's quota,
+    pub(crate) spent: Option<Mono>,
+    /// and by how many tokens.
+    pub(crate) spent_tokens: u32,
+    /// The attempt tries a limit that only the pool's count enforces.
+    pub(crate) beyond: bool,
 }
 
 impl Exchange {
@@ -329,6 +345,17 @@ impl Exchange {
     pub(crate) fn has_tried_place(&self, at: u32) -> bool {
         self.tried.iter().flatten().any(|slot| slot.at == at)
     }
+}
+
+/// What an exchange may claim of what all keys have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// The own keys alone would serve it.
+    Entitled,
+    /// It is served from what is left over.
+    Borrows,
+    /// Nothing is left over for it: only the own key may serve it.
+    Nothing,
 }
 
 /// How an exchange gets its key.

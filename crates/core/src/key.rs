@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    id::KeyId,
+    id::{KeyId, Slot},
+    lane::Place,
     limits::Limits,
+    meter::Meter,
     rest::{Cause, Reach, Rest, UNNAMED_MEMORY, UNNAMED_STEPS},
     time::{Mono, Wall},
-    wire::Family,
 };
 
 /// A key and everything known of it.
@@ -23,6 +24,9 @@ pub(crate) struct Key<S> {
     pub(crate) rests: Vec<Rest>,
     /// Prompts larger than this many tokens do not fit this lane's minute.
     pub(crate) bounds: Vec<Bound>,
+    /// Its project's accounts, unless another key of the project keeps them.
+    pub(crate) meters: Vec<Meter>,
+    pub(crate) kin: Kin,
     pub(crate) usage: Usage,
     /// Calls lent since the day began, and when it ends.
     pub(crate) lent_today: u32,
@@ -50,6 +54,8 @@ impl<S> Key<S> {
             added,
             rests: Vec::new(),
             bounds: Vec::new(),
+            meters: Vec::new(),
+            kin: Kin::Alone,
             usage: Usage::default(),
             lent_today: 0,
             day_end: Wall(0),
@@ -73,23 +79,23 @@ impl<S> Key<S> {
     }
 
     /// When every rest that covers this lane will be over.
-    pub(crate) fn rested_at(&self, lane: u16, family: Family, now: Mono) -> Mono {
-        self.rest(lane, family, now).map_or(now, |rest| rest.until)
+    pub(crate) fn rested_at(&self, place: Place, now: Mono) -> Mono {
+        self.rest(place, now).map_or(now, |rest| rest.until)
     }
 
     /// The rest that keeps the key from this lane now, the longest if there are several.
-    pub(crate) fn rest(&self, lane: u16, family: Family, now: Mono) -> Option<&Rest> {
+    pub(crate) fn rest(&self, place: Place, now: Mono) -> Option<&Rest> {
         let covers = |rest: &&Rest| match rest.reach {
-            Reach::Lane(at) => at == lane,
-            Reach::Family(at) => at == family,
+            Reach::Lane(at) => at == place.lane || at == place.quota,
+            Reach::Family(at) => at == place.family,
             Reach::Everything => true,
         };
         self.rests.iter().filter(covers).filter(|rest| rest.until > now).max_by_key(|r| r.until)
     }
 
     /// Whether the key itself could serve this lane now, whoever asks.
-    pub(crate) fn can_serve(&self, lane: u16, family: Family, now: Mono) -> bool {
-        self.is_active() && self.rest(lane, family, now).is_none()
+    pub(crate) fn can_serve(&self, place: Place, now: Mono) -> bool {
+        self.is_active() && self.rest(place, now).is_none()
     }
 
     /// Whether today's loan is used up.
@@ -176,6 +182,16 @@ impl<S> Key<S> {
             self.lift(|rest| rest.reach == Reach::Lane(lane) && over(rest));
         }
     }
+}
+
+/// Which keys share a project with this one, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kin {
+    Alone,
+    /// Another key keeps the project's accounts.
+    Of(Slot),
+    /// This key keeps them for these, too.
+    Heads(Vec<Slot>),
 }
 
 /// A learned size bound.

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use crate::{
     id::{Hashed, KeyId, Slot},
-    key::Key,
+    key::{Key, Kin},
+    lane::Place,
+    time::Mono,
 };
 
 /// All keys of the pool.
 #[derive(Debug)]
 pub(crate) struct Keys<S> {
-    places: Vec<Place<S>>,
+    places: Vec<Seat<S>>,
     free: Vec<u32>,
     by_id: HashMap<KeyId, Slot, Hashed>,
     /// Withdrawn keys whose last attempts are still under way.
@@ -18,7 +20,7 @@ pub(crate) struct Keys<S> {
 }
 
 #[derive(Debug)]
-struct Place<S> {
+struct Seat<S> {
     generation: u32,
     key: Option<Key<S>>,
 }
@@ -54,6 +56,25 @@ impl<S> Keys<S> {
         place.key.as_ref().map(|key| (slot, key))
     }
 
+    /// Whether a prompt of so many tokens fits what a key has left, as far as is known.
+    pub(crate) fn fits(
+        &self,
+        slot: Slot,
+        place: Place,
+        tokens: u32,
+        today: u32,
+        now: Mono,
+    ) -> bool {
+        let Some(key) = self.get(slot) else { return false };
+        let head = match key.kin {
+            Kin::Of(head) => self.get(head).unwrap_or(key),
+            _ => key,
+        };
+        let meter = head.meters.iter().find(|meter| meter.lane == place.quota);
+        key.fits(place.lane, tokens, now)
+            && meter.is_none_or(|meter| meter.fits(tokens, today, now))
+    }
+
     pub(crate) fn insert(&mut self, key: Key<S>) -> Slot {
         let id = key.id;
         let slot = match self.free.pop() {
@@ -63,7 +84,7 @@ impl<S> Keys<S> {
                 Slot { at, generation: place.generation }
             }
             None => {
-                self.places.push(Place { generation: 0, key: Some(key) });
+                self.places.push(Seat { generation: 0, key: Some(key) });
                 Slot { at: self.places.len() as u32 - 1, generation: 0 }
             }
         };

@@ -11,7 +11,9 @@ use std::{cmp::Reverse, collections::BinaryHeap, collections::HashMap};
 
 use crate::{
     id::{Hashed, Slot, seeded},
+    ledger::Ledger,
     limits::{Limits, MAX_MODEL_NAME},
+    pool::Shortfalls,
     rest::METERED,
     ring::Ring,
     time::Mono,
@@ -34,7 +36,32 @@ pub(crate) struct Lane {
     /// It served, or rested a key: its number is in use.
     pub(crate) pinned: bool,
     pub(crate) served: bool,
+    /// The lane whose quota it shares; mostly itself.
+    pub(crate) quota: u16,
+    /// Other lanes that share its quota.
+    pub(crate) aliases: Vec<u16>,
+    /// What all keys may spend on its quota.
+    pub(crate) ledger: Box<Ledger>,
+    pub(crate) thaw: Thaw,
+    pub(crate) shortfalls: Shortfalls,
     hash: u64,
+}
+
+/// Where a lane is: what a key's rest must cover to keep it from serving there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) lane: u16,
+    pub(crate) quota: u16,
+    pub(crate) family: Family,
+}
+
+/// How far the keys whose day was spent are back, on the day that began last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Thaw {
+    /// The day on which one of them served again.
+    pub(crate) seen: u32,
+    /// Google's day is not over yet, whatever the clock says: none is woken before.
+    pub(crate) not_before: Mono,
 }
 
 impl Lane {
@@ -49,6 +76,11 @@ impl Lane {
             users: 0,
             pinned: false,
             served: false,
+            quota: 0,
+            aliases: Vec::new(),
+            ledger: Box::default(),
+            thaw: Thaw::default(),
+            shortfalls: Shortfalls::default(),
             hash,
         }
     }
@@ -108,6 +140,12 @@ impl Lanes {
 
     pub(crate) fn at_mut(&mut self, lane: u16) -> &mut Lane {
         &mut self.lanes[usize::from(lane)]
+    }
+
+    /// A lane that is there already.
+    pub(crate) fn find(&self, model: &str, family: Family, metered: Metered) -> Option<u16> {
+        let lane = self.by_hash.get(&self.hash(model, family, metered)).copied()?;
+        (*self.at(lane).model == *model).then_some(lane)
     }
 
     /// The lane of a call, made if it is not there yet; `terms` are those of a new lane.
@@ -170,7 +208,37 @@ impl Lanes {
         None
     }
 
-    fn put(&mut self, at: usize, lane: Lane) -> u16 {
+    /// Where a lane is.
+    pub(crate) fn place(&self, lane: u16) -> Place {
+        let at = self.at(lane);
+        Place { lane, quota: at.quota, family: at.family }
+    }
+
+    /// Whether calls of a lane are counted against a quota of their model's.
+    pub(crate) fn is_metered(&self, lane: u16) -> bool {
+        let at = self.at(lane);
+        at.pinned && !at.model.is_empty() && &*at.model != OVERFLOW
+    }
+
+    /// Notes that a lane's calls are counted against another's quota: one is the other's alias.
+    pub(crate) fn share(&mut self, lane: u16, with: u16) {
+        let home = self.at(with).quota;
+        if home == self.at(lane).quota || self.at(home).aliases.len() >= MAX_ALIASES {
+            return;
+        }
+        let mut moved = std::mem::take(&mut self.at_mut(lane).aliases);
+        moved.push(lane);
+        for alias in &moved {
+            self.at_mut(*alias).quota = home;
+            self.at_mut(*alias).pinned = true;
+        }
+        let home = self.at_mut(home);
+        home.pinned = true;
+        home.aliases.extend(moved);
+    }
+
+    fn put(&mut self, at: usize, mut lane: Lane) -> u16 {
+        lane.quota = at as u16;
         self.by_hash.insert(lane.hash, at as u16);
         match self.lanes.get_mut(at) {
             Some(old) => *old = lane,
@@ -192,6 +260,8 @@ const MAX_LANES: usize = 512;
 /// Metered lanes among them: features combine in 63 ways, and a caller who tries them all must not
 /// leave plain calls without lanes.
 const MAX_METERED: usize = MAX_LANES / 2;
+/// Names of one model: a few of Google's have two.
+const MAX_ALIASES: usize = 16;
 /// The model of an overflow lane; no model is called so.
 pub(crate) const OVERFLOW: &str = "*";
 

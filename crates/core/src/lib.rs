@@ -20,8 +20,11 @@ mod id;
 mod key;
 mod keys;
 mod lane;
+mod ledger;
 pub mod limits;
+mod meter;
 mod pool;
+mod quota;
 pub mod record;
 mod refused;
 mod rest;
@@ -29,6 +32,7 @@ mod ring;
 mod tally;
 mod time;
 pub mod verdict;
+mod window;
 mod wire;
 
 pub use call::{
@@ -41,7 +45,7 @@ pub use id::{KeyId, Slot, Tombstone};
 pub use key::{Reason, State, Usage};
 pub use limits::{Limits, LimitsPatch, LimitsRefused};
 pub use pool::{Changed, Pool, Why, Withdrawal};
-pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Summary};
+pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
 pub use time::{Mono, Now, Wall, next_midnight};
 pub use verdict::Verdict;

@@ -5,14 +5,18 @@
 //! - `probe`: asking whether a key lives; `timer`: what time brings;
 //! - `contributor`: limits and withdrawal; `events`: what is to be stored; `view`: what is told.
 
+mod account;
 mod contributor;
 mod effect;
 mod events;
+mod evidence;
 mod exchange;
 mod pick;
 mod probe;
 mod report;
 mod restore;
+mod share;
+mod thaw;
 mod timer;
 mod view;
 
@@ -29,7 +33,7 @@ use crate::{
     id::{KeyId, Slot, Tombstone, stir},
     key::{Class, Key},
     keys::Keys,
-    lane::{Interned, Lane, Lanes, Terms},
+    lane::{Interned, Lanes, Terms},
     record::Census,
     refused::Refused,
     ring::Ring,
@@ -41,6 +45,8 @@ use crate::{
 use contributor::Tombstones;
 pub use contributor::{Changed, Withdrawal};
 use events::Events;
+pub(crate) use evidence::Shortfalls;
+use evidence::Suspicion;
 use timer::Job;
 pub use timer::Why;
 
@@ -83,6 +89,11 @@ pub struct Pool<S> {
     agenda: BinaryHeap<Reverse<(Mono, Job)>>,
     /// Which key had the last turn of a conversation.
     talks: Assoc<Slot>,
+    /// Projects that Google named, and a key of each.
+    projects: Assoc<Slot>,
+    suspicions: Vec<Suspicion>,
+    /// Keys whose project's accounts another key keeps.
+    siblings: u32,
     refused: Refused,
     budget: Budget,
     guard: Guard,
@@ -101,6 +112,9 @@ impl<S: Clone> Pool<S> {
         let seeds = [stir(&mut rng), stir(&mut rng)];
         Pool {
             talks: Assoc::new(config.conversations),
+            projects: Assoc::new(MAX_PROJECTS),
+            suspicions: Vec::new(),
+            siblings: 0,
             config,
             rng,
             keys: Keys::new(),
@@ -173,7 +187,7 @@ impl<S: Clone> Pool<S> {
             self.lanes.at(lane).wakes.iter().map(|Reverse((_, slot))| slot.at).collect();
         for at in self.picky.iter().copied().chain(resting) {
             let Some((_, key)) = self.keys.at(at) else { continue };
-            let lends = lends(key, lane, self.lanes.at(lane), now);
+            let lends = lends(key, &self.lanes, lane, now);
             self.lanes.at_mut(lane).ring.set(at, lends);
         }
     }
@@ -189,16 +203,27 @@ impl<S: Clone> Pool<S> {
             false => drop(self.picky.remove(&slot.at)),
         }
         for lane in 0..self.lanes.len() {
-            let lends = lends(key, lane, self.lanes.at(lane), now);
+            let lends = lends(key, &self.lanes, lane, now);
             self.lanes.at_mut(lane).ring.set(slot.at, lends);
         }
         let class = key.class_at(now.mono);
         self.count(slot, class);
+        self.book_all(slot, now);
     }
 
+    /// Brings the rings of a lane, and of those that share its quota, in line with a key's rests.
     fn sync_lane(&mut self, slot: Slot, lane: u16, now: Now) {
+        self.sync_ring(slot, lane, now);
+        for at in 0..self.lanes.at(lane).aliases.len() {
+            let alias = self.lanes.at(lane).aliases[at];
+            self.sync_ring(slot, alias, now);
+        }
+        self.book(slot, lane, now);
+    }
+
+    fn sync_ring(&mut self, slot: Slot, lane: u16, now: Now) {
         let Some(key) = self.keys.get(slot) else { return };
-        let lends = lends(key, lane, self.lanes.at(lane), now);
+        let lends = lends(key, &self.lanes, lane, now);
         self.lanes.at_mut(lane).ring.set(slot.at, lends);
     }
 
@@ -234,10 +259,11 @@ impl<S: Clone> Pool<S> {
 }
 
 /// Whether a key may be chosen for another's call in a lane now.
-fn lends<S>(key: &Key<S>, number: u16, lane: &Lane, now: Now) -> bool {
+fn lends<S>(key: &Key<S>, lanes: &Lanes, number: u16, now: Now) -> bool {
+    let lane = lanes.at(number);
     key.is_lent(now.wall)
         && lane.terms.allow(&key.limits, &lane.model)
-        && key.rest(number, lane.family, now.mono).is_none()
+        && key.rest(lanes.place(number), now.mono).is_none()
 }
 
 /// Who lends what: what somebody pays for is lent by name only.
@@ -260,5 +286,7 @@ fn of_class(census: &mut Census, class: Class) -> Option<&mut u32> {
     }
 }
 
+/// Projects remembered by name: Google names one now and then.
+const MAX_PROJECTS: u32 = 1 << 14;
 /// Days have up to 25 hours; a cached midnight farther away shows that the clock was set back.
 const LONGEST_DAY_MS: i64 = 25 * 3600 * 1000;

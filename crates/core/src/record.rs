@@ -62,6 +62,15 @@ pub struct MeCooldown {
     pub until: Wall,
 }
 
+/// What the keys together have left of a day on one quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Calls that may be made yet today, by what is known.
+    pub left: u64,
+    /// Those of them that are kept for what contributors' own keys would have served.
+    pub kept: u64,
+}
+
 /// The public summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {

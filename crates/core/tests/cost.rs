@@ -67,5 +67,9 @@ fn plain_call(pool: &mut Pool<u32>, now: potluck_core::Now) {
     assert!(matches!(pool.next(&mut x, now), Step::Try(_)));
     pool.report(&mut x, Outcome::Served, now);
     let tokens = 10;
-    pool.finish(x, potluck_core::End { tokens, ending: potluck_core::Ending::Whole }, now);
+    pool.finish(
+        x,
+        potluck_core::End { tokens, prompt_tokens: 0, ending: potluck_core::Ending::Whole },
+        now,
+    );
 }

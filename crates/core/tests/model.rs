@@ -219,7 +219,11 @@ impl Model {
                     _ => self.table.end(open.x, 10),
                 }
             }
-            _ => self.table.pool.finish(open.x, End { tokens: 10, ending: Ending::Whole }, now),
+            _ => self.table.pool.finish(
+                open.x,
+                End { tokens: 10, prompt_tokens: 0, ending: Ending::Whole },
+                now,
+            ),
         }
     }
 
@@ -339,12 +343,12 @@ impl Model {
         let all: Vec<u32> = (0..KEYS + 2)
             .filter(|key| self.table.pool.me(id(*key), self.table.now).is_some_and(|me| lent(&me)))
             .collect();
-        let Some(bearer) = all.first().copied() else { return };
         for model in MODELS {
-            let call = Call::plain(id(bearer), model);
-            let turns = 4 * (KEYS + 2);
-            let served: BTreeSet<u32> =
-                (0..turns).flat_map(|_| self.table.ask(call, |_| None).tried).collect();
+            // Everybody calls: what one alone may claim is another matter.
+            let served: BTreeSet<u32> = (0..4)
+                .flat_map(|_| all.clone())
+                .flat_map(|bearer| self.table.ask(Call::plain(id(bearer), model), |_| None).tried)
+                .collect();
             assert!(all.iter().all(|key| served.contains(key)), "{all:?} but {served:?}");
         }
     }

@@ -12,6 +12,7 @@
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
 //! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
+//! - [`spent`]: what an answer used;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
 
 pub mod alarm;
@@ -28,6 +29,7 @@ pub mod problem;
 pub mod redirect;
 pub mod rows;
 pub mod sockets;
+pub mod spent;
 pub mod storing;
 pub mod table;
 pub mod uploads;

@@ -37,6 +37,7 @@ pub fn of_refusal(refusal: Refusal, model: Option<&str>) -> Problem {
         Refusal::KeyRefused { wait } => Problem::new(Reason::KeyRefused).after(wait),
         Refusal::TooManyRefused { wait } => Problem::new(Reason::TooManyRefused).after(wait),
         Refusal::Resting { wait, per_day } => quota(Reason::Resting, wait, per_day),
+        Refusal::Reserved { wait } => quota(Reason::Reserved, wait, false),
         Refusal::Spent { wait, per_day } => quota(Reason::Exhausted, wait, per_day),
         Refusal::TooLarge => Problem::new(Reason::Exhausted).saying(
             "The prompt alone is larger than a minute's tokens of any key: make it shorter.",

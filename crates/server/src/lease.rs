@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use potluck_core::{After, Call, End, Ending, Exchange, Outcome, Step};
+use potluck_core::{After, Call, End, Exchange, Outcome, Step};
 use potluck_gemini::failure::Failure;
 
 use crate::app::App;
@@ -79,8 +79,8 @@ impl Lease {
     }
 
     /// What is to be told of the exchange's end when the lease is dropped.
-    pub fn set_end(&mut self, tokens: u64, ending: Ending) {
-        self.end = End { tokens, ending };
+    pub fn set_end(&mut self, end: End) {
+        self.end = end;
     }
 
     /// The prompt's tokens, as they were estimated.

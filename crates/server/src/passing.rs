@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use potluck_core::Ending;
-use potluck_gemini::stream::{self, Framing, Seen, Usage, Watch};
+use potluck_edition::spent;
+use potluck_gemini::stream::{self, Framing, Seen, Watch};
 
 use crate::lease::Lease;
 use crate::lent::Lent;
@@ -148,15 +149,8 @@ impl Passing {
     }
 
     fn note(&mut self, ending: Ending) {
-        let Usage { prompt, output, total } = self.watch.usage();
-        let parts = || Some(prompt?.saturating_add(output.unwrap_or(0)));
-        let tokens = match total.or_else(parts) {
-            Some(told) => told,
-            // Compatible streams tell only whoever asked.
-            None if self.judged => self.lease.prompt_tokens() + self.watch.estimate(),
-            None => output.unwrap_or(0),
-        };
-        self.lease.set_end(tokens, ending);
+        let estimate = self.lease.prompt_tokens();
+        self.lease.set_end(spent::end(&self.watch, estimate, self.judged, ending));
     }
 }
 

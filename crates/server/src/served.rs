@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_LENGTH;
 use http::{Response, response};
-use potluck_edition::marks;
+use potluck_edition::{marks, spent};
 use potluck_gemini::stream::Framing;
 use potluck_gemini::{Dialect, headers};
 
@@ -24,7 +24,7 @@ pub fn reply(answered: Answered, dialect: Dialect, judged: bool) -> Reply {
     match body {
         AnsweredBody::Rewritten(text) => {
             parts.headers.remove(CONTENT_LENGTH);
-            lease.set_end(0, potluck_core::Ending::Whole);
+            lease.set_end(spent::UNWATCHED);
             Response::from_parts(fresh(parts), Answer::whole(text))
         }
         AnsweredBody::Upstream(body) => {

@@ -304,7 +304,7 @@ mod tests {
         }
     }
 
-    const WHOLE: End = End { tokens: 5, ending: Ending::Whole };
+    const WHOLE: End = End { tokens: 5, prompt_tokens: 0, ending: Ending::Whole };
 
     fn call(bearer: u8) -> CallSaid {
         CallSaid {

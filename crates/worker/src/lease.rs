@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use potluck_core::{After, Call, End, Ending, KeyId, Refusal, Talk, Way};
+use potluck_core::{After, Call, End, KeyId, Refusal, Talk, Way};
 use potluck_gemini::failure::Failure;
 
 use crate::hand::Hand;
@@ -134,8 +134,8 @@ impl Lease {
     }
 
     /// What is to be told of the exchange's end.
-    pub fn set_end(&mut self, tokens: u64, ending: Ending) {
-        self.end = End { tokens, ending };
+    pub fn set_end(&mut self, end: End) {
+        self.end = end;
     }
 
     /// The prompt's tokens, as they were estimated.

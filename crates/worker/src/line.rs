@@ -4,9 +4,7 @@
 //! question. Rule: a key crosses sealed, a caller by what the vault makes of the own key; and what
 //! is told comes before what is asked, so that an answer knows of it.
 
-use potluck_core::{
-    After, Call, End, Ending, KeyId, Outcome, Refusal, SourceBlock, Talk, Tombstone, Way,
-};
+use potluck_core::{After, Call, End, KeyId, Outcome, Refusal, SourceBlock, Talk, Tombstone, Way};
 use potluck_gemini::Family;
 use potluck_gemini::body::Metered;
 use potluck_gemini::failure::Failure;
@@ -213,7 +211,7 @@ impl OutcomeSaid {
 }
 
 /// How an exchange ends of which nothing is known any more.
-pub const LOST: End = End { tokens: 0, ending: Ending::Left };
+pub const LOST: End = End::LEFT;
 
 /// Bytes as text, since JSON has none.
 mod hex_bytes {

@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use js_sys::Uint8Array;
 use potluck_core::Ending;
+use potluck_edition::spent;
 use potluck_gemini::ApiKey;
-use potluck_gemini::stream::{self, Framing, Seen, Usage, Watch};
+use potluck_gemini::stream::{self, Framing, Seen, Watch};
 use wasm_bindgen::prelude::*;
 
 use crate::lease::Lease;
@@ -83,8 +84,8 @@ impl Meter {
 
     fn finish(&mut self, ending: Ending) {
         let Some(mut lease) = self.lease.take() else { return };
-        let tokens = tokens(&self.watch, &lease, self.judged);
-        lease.set_end(tokens, ending);
+        let estimate = lease.prompt_tokens();
+        lease.set_end(spent::end(&self.watch, estimate, self.judged, ending));
     }
 }
 
@@ -125,17 +126,5 @@ impl Meter {
     /// What goes to the caller, where that is not the chunk itself.
     pub fn out(&mut self) -> Uint8Array {
         Uint8Array::from(std::mem::take(&mut self.out).as_slice())
-    }
-}
-
-/// What an answer used, by its own account; a judged one that gives none is estimated.
-pub fn tokens(watch: &Watch, lease: &Lease, judged: bool) -> u64 {
-    let Usage { prompt, output, total } = watch.usage();
-    let parts = || Some(prompt?.saturating_add(output.unwrap_or(0)));
-    match total.or_else(parts) {
-        Some(told) => told,
-        // Compatible streams tell only whoever asked.
-        None if judged => lease.prompt_tokens() + watch.estimate(),
-        None => output.unwrap_or(0),
     }
 }

@@ -6,9 +6,9 @@
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use js_sys::Uint8Array;
-use potluck_core::Ending;
-use potluck_edition::marks;
+use potluck_core::{End, Ending};
 use potluck_edition::problem::headers as problem_headers;
+use potluck_edition::{marks, spent};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::stream::{Framing, Watch};
 use potluck_gemini::{Dialect, headers};
@@ -17,7 +17,7 @@ use web_sys::{AbortSignal, Response};
 
 use crate::forward::{self, Answered, AnsweredBody, Refused};
 use crate::lease::Lease;
-use crate::passing::{self, Meter};
+use crate::passing::Meter;
 use crate::platform::{self, AnswerBody};
 
 /// The answer for the caller. `judged` is false where its shape was changed by a mask.
@@ -34,7 +34,7 @@ pub fn answer(
         AnsweredBody::Upstream(body) => body,
         AnsweredBody::Rewritten(text) => {
             fields.remove(CONTENT_LENGTH);
-            lease.set_end(0, Ending::Whole);
+            lease.set_end(spent::UNWATCHED);
             return Ok(platform::answer(status, &fields, &forward::bytes(&text)));
         }
     };
@@ -42,12 +42,12 @@ pub fn answer(
     let body = match (framing, body) {
         (_, AnswerBody::Broken) => return Err(Problem::new(Reason::Broken)),
         (framing, AnswerBody::Whole(bytes)) => {
-            let tokens = if framing == Framing::Json { used_by(&bytes, &lease) } else { 0 };
-            lease.set_end(tokens, Ending::Whole);
+            let json = framing == Framing::Json;
+            lease.set_end(if json { used_by(&bytes, &lease) } else { spent::UNWATCHED });
             bytes.into()
         }
         (Framing::Opaque, AnswerBody::Flowing(stream)) => {
-            lease.set_end(0, Ending::Whole);
+            lease.set_end(spent::UNWATCHED);
             stream.map_or(JsValue::NULL, JsValue::from)
         }
         (_, AnswerBody::Flowing(None)) => JsValue::NULL,
@@ -70,10 +70,10 @@ pub fn refused(refused: &Refused, dialect: Dialect) -> Response {
 }
 
 /// What a JSON text says that it used.
-fn used_by(bytes: &Uint8Array, lease: &Lease) -> u64 {
+fn used_by(bytes: &Uint8Array, lease: &Lease) -> End {
     let mut watch = Watch::new(Framing::Json);
     watch.push(&bytes.subarray(bytes.length().saturating_sub(TAIL), bytes.length()).to_vec());
-    passing::tokens(&watch, lease, false)
+    spent::end(&watch, lease.prompt_tokens(), false, Ending::Whole)
 }
 
 fn length(fields: &HeaderMap) -> Option<u64> {

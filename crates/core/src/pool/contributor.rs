@@ -88,6 +88,7 @@ impl<S: Clone> Pool<S> {
     /// Removes a key and every trace of it in the rings.
     pub(super) fn drop_key(&mut self, slot: Slot) {
         self.count(slot, crate::key::Class::Nothing);
+        self.leave_kin(slot);
         if self.keys.remove(slot).is_some() {
             self.clear_place(slot.at);
         }

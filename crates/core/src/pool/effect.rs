@@ -27,7 +27,11 @@ impl<S: Clone> Pool<S> {
         now: Now,
     ) {
         let Some(lane) = x.lane.filter(|_| self.keys.get(slot).is_some()) else { return };
+        if let Some(project) = failure.and_then(|failure| failure.consumer.as_deref()) {
+            self.belongs(slot, project, now);
+        }
         let on_lane = Reach::Lane(lane);
+        let quota = self.lanes.at(lane).quota;
         match verdict {
             Verdict::Served => self.thrives(slot, lane, now),
             Verdict::KeyDead(reason) => self.condemn(slot, reason, failure, now),
@@ -40,11 +44,11 @@ impl<S: Clone> Pool<S> {
                 self.bill(lane, now);
             }
             Verdict::Minute(wait) => {
-                self.rest(slot, on_lane, Cause::Minute, now.mono + wait, now);
+                self.rest_project(slot, quota, Cause::Minute, now.mono + wait, now);
             }
             Verdict::Day => {
-                let midnight = self.day_end(now);
-                self.rest(slot, on_lane, Cause::Day, now.mono_at(midnight), now);
+                let until = self.day_rests_until(slot, lane, now);
+                self.rest_project(slot, quota, Cause::Day, until, now);
             }
             Verdict::Unnamed => self.rest_unnamed(slot, lane, now),
             Verdict::Billing => {
@@ -117,6 +121,7 @@ impl<S: Clone> Pool<S> {
         let at = self.lanes.at_mut(lane);
         at.pinned = true;
         at.served = true;
+        self.thawed(slot, lane, now);
         if let Some(key) = self.keys.get_mut(slot) {
             key.settle(lane, now.mono);
             key.probe.cleared = 0;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     call::{
-        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Step, Talk, Way,
-        Whose,
+        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Share, Step, Talk,
+        Way, Whose,
     },
     config::Config,
     id::Slot,
@@ -56,6 +56,10 @@ impl<S: Clone> Pool<S> {
             quota_failures: 0,
             pending,
             deferred: None,
+            share: None,
+            spent: None,
+            spent_tokens: 0,
+            beyond: false,
         }
     }
 
@@ -90,10 +94,20 @@ impl<S: Clone> Pool<S> {
         x.goes_on = talk.has_model_turn;
         x.prompt_tokens = talk.prompt_tokens;
         x.patience = now.mono + self.config.max_wait;
+        if let Some(Running::Slot(slot)) = x.running {
+            // Google counts it now, not when it was begun.
+            self.unspend(x, slot, now);
+            self.spend(x, slot, now);
+        }
     }
 
     /// Ends an exchange whose attempt was never made, as if it had not begun.
-    pub fn give_back(&mut self, x: Exchange, now: Now) {
+    pub fn give_back(&mut self, mut x: Exchange, now: Now) {
+        if let Some(Running::Slot(slot)) = x.running {
+            self.unspend(&mut x, slot, now);
+        }
+        self.unclaim(&x, false, now);
+        x.share = None;
         if let Some(Running::Slot(slot)) = x.running.filter(|_| x.own != x.tried[0]) {
             self.unlend(slot, now);
         }
@@ -112,8 +126,12 @@ impl<S: Clone> Pool<S> {
             let lane = self.lanes.at_mut(lane);
             lane.users = lane.users.saturating_sub(1);
         }
-        if let Some(Served::Slot(slot)) = x.served {
-            self.count_tokens(&x, slot, end.tokens, now);
+        match x.served {
+            Some(Served::Slot(slot)) => {
+                self.count_tokens(&x, slot, end.tokens, now);
+                self.settle_tokens(&x, slot, end.prompt_tokens, now);
+            }
+            _ => self.unclaim(&x, true, now),
         }
     }
 
@@ -149,9 +167,15 @@ impl<S: Clone> Pool<S> {
         {
             return step;
         }
+        if x.share == Some(Share::Nothing) {
+            return self.refuse(Refusal::Reserved { wait: RESERVED_WAIT });
+        }
         match self.soonest(x, true, now).filter(|wake| *wake <= x.patience) {
             Some(until) => Step::Wait { until },
-            None => self.refuse_spent(x, now),
+            None => match self.beyond(x, now).and_then(|slot| self.attempt(x, slot, now)) {
+                Some(step) => step,
+                None => self.refuse_spent(x, now),
+            },
         }
     }
 
@@ -171,10 +195,15 @@ impl<S: Clone> Pool<S> {
         }
         let key = self.keys.get_mut(slot)?;
         key.leases += 1;
-        let whose = Whose::Key { slot, id: key.id, secret: key.secret.clone(), own };
+        let (id, secret) = (key.id, key.secret.clone());
+        let whose = Whose::Key { slot, id, secret, own };
         x.tried[usize::from(x.tries) % MAX_TRIED] = Some(slot);
         x.tries += 1;
         x.running = Some(Running::Slot(slot));
+        if x.mode == Mode::Own {
+            self.takes_own(x, slot, now);
+        }
+        self.spend(x, slot, now);
         Some(Step::Try(Attempt { whose, number: x.tries }))
     }
 
@@ -230,6 +259,8 @@ impl<S: Clone> Pool<S> {
 
 /// When a caller should come again though keys are ready: at once, but not in a tight loop.
 const SOON: Duration = Duration::from_secs(1);
+/// What is kept is released little by little over the day: asking by the minute is often enough.
+const RESERVED_WAIT: Duration = Duration::from_secs(60);
 /// When nobody knows when a key wakes.
 const UNKNOWN_WAKE: Duration = Duration::from_secs(60);
 /// Waits beyond this are a day's quota in all but name: clients should stop.

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use crate::{
-    call::Exchange,
+    call::{Exchange, Share},
     id::Slot,
     key::Key,
     lane::Terms,
@@ -22,21 +22,34 @@ impl<S: Clone> Pool<S> {
     pub(super) fn pick(&mut self, x: &mut Exchange, now: Now) -> Option<Slot> {
         let lane = x.lane?;
         self.wake_lane(lane, now);
+        let share = self.share(x, now);
         if let Some(forced) = x.forced.take().filter(|slot| self.serves(x, *slot, now)) {
             return Some(forced);
+        }
+        if share == Share::Nothing {
+            return self.own_alone(x, lane, now);
         }
         if let Some(kept) = self.kept(x, now) {
             self.tally.kept_conversations += 1;
             return Some(kept);
         }
         if let Some(own) = self.own_first(x, lane, now) {
+            self.repay(x, now);
             return Some(own);
         }
-        let keys = &self.keys;
+        if share == Share::Entitled
+            && let Some(own) = x.own.filter(|own| self.serves(x, *own, now))
+            && self.is_scarce(lane, now)
+        {
+            return Some(own);
+        }
+        let (keys, place, today) = (&self.keys, self.lanes.place(lane), self.today(now));
         let tokens = x.prompt_tokens;
         let fits = |at: u32| {
             !x.has_tried_place(at)
-                && keys.at(at).is_some_and(|(_, key)| key.fits(lane, tokens, now.mono))
+                && keys
+                    .at(at)
+                    .is_some_and(|(slot, _)| keys.fits(slot, place, tokens, today, now.mono))
         };
         if let Some(at) = self.lanes.at_mut(lane).ring.take(LOOKS, fits) {
             return self.keys.at(at).map(|(slot, _)| slot);
@@ -46,7 +59,7 @@ impl<S: Clone> Pool<S> {
 
     /// Whether `pick` would find a key.
     pub(super) fn could_pick(&mut self, x: &Exchange, now: Now) -> bool {
-        let Some(lane) = x.lane else { return false };
+        let Some(lane) = x.lane.filter(|_| x.share != Some(Share::Nothing)) else { return false };
         self.wake_lane(lane, now);
         self.any_ready(x, now) || self.last_resort(x, now).is_some()
     }
@@ -56,10 +69,7 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane else { return false };
         let fits = |at: u32| {
             !x.has_tried_place(at)
-                && self
-                    .keys
-                    .at(at)
-                    .is_some_and(|(_, key)| key.fits(lane, x.prompt_tokens, now.mono))
+                && self.keys.at(at).is_some_and(|(slot, _)| self.fits(x, slot, lane, now))
         };
         self.lanes.at(lane).ring.any(LOOKS, fits)
     }
@@ -89,12 +99,16 @@ impl<S: Clone> Pool<S> {
     /// Whether a certain key may serve this exchange now: the own one, or one that is lent.
     pub(super) fn serves(&self, x: &Exchange, slot: Slot, now: Now) -> bool {
         let (Some(lane), Some(key)) = (x.lane, self.keys.get(slot)) else { return false };
-        let at = self.lanes.at(lane);
         let may = match x.own == Some(slot) {
-            true => key.suspect.is_none() && key.can_serve(lane, at.family, now.mono),
-            false => lends(key, lane, at, now),
+            true => key.suspect.is_none() && key.can_serve(self.lanes.place(lane), now.mono),
+            false => lends(key, &self.lanes, lane, now),
         };
-        may && !x.has_tried(slot) && key.fits(lane, x.prompt_tokens, now.mono)
+        may && !x.has_tried(slot) && self.fits(x, slot, lane, now)
+    }
+
+    /// Whether a prompt fits what a key has left, as far as is known.
+    fn fits(&self, x: &Exchange, slot: Slot, lane: u16, now: Now) -> bool {
+        self.keys.fits(slot, self.lanes.place(lane), x.prompt_tokens, self.today(now), now.mono)
     }
 
     fn kept(&mut self, x: &Exchange, now: Now) -> Option<Slot> {
@@ -125,7 +139,7 @@ impl<S: Clone> Pool<S> {
         let own = x.own == Some(slot);
         let lent =
             !key.limits.paused && !key.lent_out(now.wall) && at.terms.allow(&key.limits, &at.model);
-        (own || lent) && key.can_serve(lane, at.family, now.mono) && !x.has_tried(slot)
+        (own || lent) && key.can_serve(self.lanes.place(lane), now.mono) && !x.has_tried(slot)
     }
 
     /// When the first key wakes that could serve this exchange; with `untried` only one that it
@@ -136,7 +150,10 @@ impl<S: Clone> Pool<S> {
     pub(super) fn soonest(&self, x: &Exchange, untried: bool, now: Now) -> Option<Mono> {
         let lane = x.lane?;
         let at = self.lanes.at(lane);
-        let heaps = at.wakes.iter().take(WAKE_LOOKS).chain(self.wakes.iter().take(WAKE_LOOKS));
+        let quota = self.lanes.at(at.quota);
+        let shared = quota.wakes.iter().take(if at.quota == lane { 0 } else { WAKE_LOOKS });
+        let heaps = at.wakes.iter().take(WAKE_LOOKS).chain(shared);
+        let heaps = heaps.chain(self.wakes.iter().take(WAKE_LOOKS));
         let lent = heaps.map(|Reverse((_, slot))| *slot);
         lent.chain(x.own)
             .filter(|slot| !(untried && x.has_tried(*slot)))
@@ -152,7 +169,7 @@ impl<S: Clone> Pool<S> {
         if !key.fits(lane, x.prompt_tokens, now.mono) {
             return None;
         }
-        let mut wake = key.rested_at(lane, at.family, now.mono);
+        let mut wake = key.rested_at(self.lanes.place(lane), now.mono);
         if x.own != Some(slot) {
             if key.limits.paused || !at.terms.allow(&key.limits, &at.model) {
                 return None;
@@ -169,11 +186,14 @@ impl<S: Clone> Pool<S> {
 
     /// Lets keys of a lane into its ring whose rest is over.
     fn wake_lane(&mut self, lane: u16, now: Now) {
+        let quota = self.lanes.at(lane).quota;
+        if quota != lane {
+            self.wake_lane(quota, now);
+        }
+        let most = self.wakes(lane, now);
         let mut woken = 0;
         while let Some(Reverse((at, slot))) = self.lanes.at(lane).wakes.peek().copied() {
-            // When a whole lane wakes at once, a few keys are enough for this call.
-            let enough = woken >= WAKES_PER_CALL && self.lanes.at(lane).ring.len() > 0;
-            if at > now.mono || enough {
+            if at > now.mono || woken >= most {
                 break;
             }
             self.lanes.at_mut(lane).wakes.pop();
@@ -206,5 +226,3 @@ const LOOKS: u32 = 64;
 const SUSPECT_LOOKS: usize = 8;
 /// Resting keys looked at for the soonest to wake.
 const WAKE_LOOKS: usize = 64;
-/// Resting keys woken in one go.
-const WAKES_PER_CALL: u32 = 32;

@@ -27,8 +27,13 @@ impl<S: Clone> Pool<S> {
             return After::Template(Refusal::OurPlace);
         }
         match (running, x.mode) {
-            (Running::Slot(slot), Mode::Own) => self.told_own(x, slot, verdict, outcome, now),
-            (Running::Slot(slot), _) => self.told(x, slot, verdict, outcome, now),
+            (Running::Slot(slot), mode) => {
+                self.account(x, slot, verdict, failure(outcome), now);
+                match mode {
+                    Mode::Own => self.told_own(x, slot, verdict, outcome, now),
+                    _ => self.told(x, slot, verdict, outcome, now),
+                }
+            }
             (Running::Bearer, Mode::Bare) => match verdict {
                 Verdict::Served => commit(x, Served::Bearer),
                 _ => pass(outcome),
@@ -117,6 +122,7 @@ impl<S: Clone> Pool<S> {
                 let admit = !known && may_join(x) && self.has_room();
                 x.served = Some(x.own.filter(|_| known).map_or(Served::Bearer, Served::Slot));
                 if let Some(Served::Slot(slot)) = x.served {
+                    self.account(x, slot, verdict, None, now);
                     self.count_served(x, slot, now);
                 }
                 After::Commit { admit }

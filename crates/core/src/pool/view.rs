@@ -4,10 +4,10 @@ use crate::{
     id::{KeyId, Slot},
     key::{Class, Key, State, Usage},
     pool::Pool,
-    record::{LaneGauge, Me, MeCooldown, Metrics, Summary},
+    record::{LaneGauge, Me, MeCooldown, Metrics, Outlook, Summary},
     rest::{CooldownRecord, KEEP_ABOVE, Reach, Rest, Scope},
     time::Now,
-    wire::Metered,
+    wire::{Family, Metered},
 };
 
 impl<S: Clone> Pool<S> {
@@ -32,6 +32,16 @@ impl<S: Clone> Pool<S> {
             usage: self.usage(slot)?,
             limits: key.limits.clone(),
         })
+    }
+
+    /// What the keys have left of today for a plain call of a model; nothing where no limit is known.
+    pub fn outlook(&mut self, model: &str, family: Family, now: Now) -> Option<Outlook> {
+        let lane = self.lanes.find(model, family, Metered::NONE)?;
+        let moment = self.moment(now);
+        let newcomers = self.newcomers(lane);
+        let ledger = self.ledger_mut(lane);
+        ledger.turn(moment.today);
+        ledger.is_bounded().then(|| ledger.outlook(newcomers, moment))
     }
 
     /// The public summary.

@@ -115,7 +115,7 @@ impl Table {
     }
 
     pub fn end(&mut self, x: Exchange, tokens: u64) {
-        self.pool.finish(x, End { tokens, ending: Ending::Whole }, self.now);
+        self.pool.finish(x, End { tokens, prompt_tokens: 0, ending: Ending::Whole }, self.now);
     }
 
     pub fn change(&mut self, number: u32, patch: LimitsPatch) {

@@ -17,6 +17,8 @@ pub enum Reason {
     NeedsOwnKey,
     /// Every key that could serve the call rests.
     Resting,
+    /// What the keys have left is kept for their contributors.
+    Reserved,
     /// Every key that was tried is out of quota.
     Exhausted,
     /// The keys that were tried could not serve the call.
@@ -76,7 +78,7 @@ const GET_A_KEY: Option<(&str, &str)> =
 
 impl Reason {
     /// All of them, in the order of the table.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Reason::NoKey,
         Reason::KeyConflict,
         Reason::NotAKey,
@@ -84,6 +86,7 @@ impl Reason {
         Reason::TooManyRefused,
         Reason::NeedsOwnKey,
         Reason::Resting,
+        Reason::Reserved,
         Reason::Exhausted,
         Reason::Unserved,
         Reason::Upstream,
@@ -124,6 +127,7 @@ impl Reason {
             | Reason::UnknownKey
             | Reason::BadSignature => self.about_keys(),
             Reason::Resting
+            | Reason::Reserved
             | Reason::Exhausted
             | Reason::Unserved
             | Reason::Upstream
@@ -170,6 +174,9 @@ impl Reason {
         match self {
             Reason::Resting => again("POOL_RESTING", 429, "rate_limit_exceeded",
                 "Every key of the pool that could serve this model rests until its quota is back."),
+            Reason::Reserved => again("POOL_RESERVED", 429, "rate_limit_exceeded",
+                "You have used what your own key alone would have served, and what is left over for \
+                 this model; the rest of today's quota is kept for the others who share it."),
             Reason::Exhausted => again("POOL_EXHAUSTED", 429, "rate_limit_exceeded",
                 "Several keys of the pool were tried, and all are out of quota for this model."),
             Reason::Unserved => again("POOL_UNSERVED", 503, "service_unavailable",

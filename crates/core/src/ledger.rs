@@ -1,0 +1,346 @@
+//! What all keys together may spend on one quota today, and for whom it is kept.
+//!
+//! Nobody is to be worse off for joining: whatever a contributor's own keys alone would have
+//! served, the pool serves, with whichever key. Calls within that are *entitled*; all others
+//! *borrow*, and get what is left over once the entitled calls still to come today are provided
+//! for. How many come is learned from the days before, hour by hour, as a share of what the keys
+//! may spend, so that keys that join or leave take their share of it with them.
+//!
+//! One account for all, not one a contributor: many people's demand is far steadier than one's, and
+//! a decision costs the same with ten keys and a million. Among borrowers, who has had more of the
+//! left-over for what they bring finds it empty earlier: as in telephony, the last lines are kept
+//! for those who have had less. So it is shared out max-min fairly without anybody waiting in turn.
+
+use crate::{
+    meter::Booked,
+    quota::{Axis, Tiers},
+    record::Outlook,
+    time::Mono,
+};
+
+/// The account of one quota.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) tiers: Tiers,
+    day: u32,
+    /// What the keys may spend a day, as far as that is limited, and what of it they have spent.
+    capacity: u64,
+    spent: u64,
+    /// Projects booked, and what they may spend a minute; some have no limit that is known.
+    projects: u32,
+    a_minute: u64,
+    boundless_minutes: u32,
+    /// Entitled calls today.
+    taken: u64,
+    demand: Demand,
+    /// What was borrowed today, and the weight of those who asked.
+    borrowed: u64,
+    weight: u64,
+    pace: Pace,
+}
+
+/// The present moment in a ledger's terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) today: u32,
+    /// Hours left of the day.
+    pub(crate) hours_left: f32,
+    pub(crate) now: Mono,
+}
+
+impl Moment {
+    fn hour(&self) -> usize {
+        (HOURS - 1).saturating_sub(self.hours_left as usize)
+    }
+
+    /// What is left of the present hour.
+    fn of_hour(&self) -> f32 {
+        self.hours_left.min(HOURS as f32).fract()
+    }
+
+    fn of_day(&self) -> f32 {
+        (self.hours_left / HOURS as f32).clamp(0.0, 1.0)
+    }
+}
+
+/// What a borrower had, and what it brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Borrower {
+    /// Calls borrowed today.
+    pub(crate) borrowed: u32,
+    /// What the own keys may spend a day; 0 for who brings nothing of use.
+    pub(crate) weight: u32,
+}
+
+impl Ledger {
+    /// Begins another day.
+    pub(crate) fn turn(&mut self, today: u32) {
+        if self.day == today {
+            return;
+        }
+        if self.day != 0 {
+            self.demand.learn(self.capacity, today.saturating_sub(self.day));
+        }
+        self.day = today;
+        (self.spent, self.taken, self.borrowed, self.weight) = (0, 0, 0, 0);
+    }
+
+    /// Replaces what is booked of one project.
+    pub(crate) fn rebook(&mut self, old: Booked, new: Booked) {
+        if old == new {
+            return;
+        }
+        self.capacity = (self.capacity + u64::from(new.capacity)) - u64::from(old.capacity);
+        self.spent = (self.spent + u64::from(new.spent)).saturating_sub(u64::from(old.spent));
+        self.a_minute = (self.a_minute + u64::from(new.a_minute)) - u64::from(old.a_minute);
+        self.projects = self.projects + u32::from(new.counts) - u32::from(old.counts);
+        self.boundless_minutes =
+            self.boundless_minutes + u32::from(new.boundless) - u32::from(old.boundless);
+    }
+
+    /// Whether anything is known of a day's limit: only then can it be scarce.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.day_limit().is_some()
+    }
+
+    /// What a project that was not told may spend a day, most likely.
+    pub(crate) fn day_limit(&self) -> Option<u32> {
+        self.tiers.likeliest().and_then(|tier| tier.limit(Axis::DayRequests))
+    }
+
+    /// Projects of which something is booked.
+    pub(crate) fn projects(&self) -> u32 {
+        self.projects
+    }
+
+    /// An entitled call came.
+    pub(crate) fn took(&mut self, moment: Moment) {
+        self.taken += 1;
+        self.demand.came(moment);
+        self.pace.came(moment.now);
+    }
+
+    /// It did not come after all.
+    pub(crate) fn untook(&mut self, moment: Moment) {
+        self.taken = self.taken.saturating_sub(1);
+        self.demand.left(moment);
+    }
+
+    /// A call is about to be sent.
+    pub(crate) fn sends(&mut self, now: Mono) {
+        self.pace.sends(now);
+    }
+
+    /// A borrower asks for the first time today.
+    pub(crate) fn joins(&mut self, weight: u32) {
+        self.weight += u64::from(weight);
+    }
+
+    pub(crate) fn lent(&mut self) {
+        self.borrowed += 1;
+    }
+
+    pub(crate) fn unlent(&mut self) {
+        self.borrowed = self.borrowed.saturating_sub(1);
+    }
+
+    /// What is left of the day; `newcomers` are keys of which nothing is booked.
+    pub(crate) fn outlook(&self, newcomers: u32, moment: Moment) -> Outlook {
+        let more = u64::from(newcomers) * u64::from(self.day_limit().unwrap_or(0));
+        let capacity = self.capacity + more;
+        let left = capacity.saturating_sub(self.spent);
+        let entitled = capacity.saturating_sub(self.taken);
+        Outlook { left, kept: self.demand.to_come(capacity, moment).min(entitled) }
+    }
+
+    /// What is left of the day and kept for nobody.
+    pub(crate) fn left_over(&self, newcomers: u32, moment: Moment) -> i64 {
+        let Outlook { left, kept } = self.outlook(newcomers, moment);
+        left as i64 - kept as i64
+    }
+
+    /// Whether a call that borrows may be served, with so much left over.
+    pub(crate) fn lends(&mut self, borrower: Borrower, left_over: i64, moment: Moment) -> bool {
+        let kept = self.kept_for_others(borrower, moment);
+        left_over > kept && self.minute_has_room(moment.now)
+    }
+
+    /// Whether so little is left that it matters with whose key a call is served.
+    pub(crate) fn is_scarce(&self, left_over: i64, moment: Moment) -> bool {
+        left_over <= 2 * self.headroom(moment)
+    }
+
+    /// What a borrower leaves to those who have had less for what they bring.
+    fn kept_for_others(&self, borrower: Borrower, moment: Moment) -> i64 {
+        let headroom = self.headroom(moment);
+        if borrower.weight == 0 {
+            return 2 * headroom;
+        }
+        let mean = self.borrowed as f64 / self.weight.max(1) as f64;
+        let level = f64::from(borrower.borrowed) / f64::from(borrower.weight);
+        // Who has had less than the mean finds nothing kept; who has had twice as much finds all.
+        let above = ((level - mean) / mean.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+        (headroom as f64 * above) as i64
+    }
+
+    fn headroom(&self, moment: Moment) -> i64 {
+        (self.capacity as f32 * HEADROOM * moment.of_day()) as i64
+    }
+
+    /// Whether this minute has room beyond the entitled calls that it may bring.
+    fn minute_has_room(&mut self, now: Mono) -> bool {
+        if self.boundless_minutes > 0 || self.a_minute == 0 {
+            return true;
+        }
+        let kept = self.pace.peak(now).min(self.a_minute / 3);
+        self.pace.sent(now) + kept < self.a_minute
+    }
+}
+
+/// How many entitled calls a day brings, hour by hour.
+#[derive(Debug)]
+struct Demand {
+    /// By hour, as a share of the day's capacity.
+    usual: [f32; HOURS],
+    /// Of the days' totals, from what was expected; squared, as a share again.
+    spread: f32,
+    days: u32,
+    today: [u32; HOURS],
+}
+
+impl Default for Demand {
+    fn default() -> Self {
+        Demand {
+            usual: [UNKNOWN_USE / HOURS as f32; HOURS],
+            spread: UNKNOWN_SPREAD * UNKNOWN_SPREAD,
+            days: 0,
+            today: [0; HOURS],
+        }
+    }
+}
+
+impl Demand {
+    fn came(&mut self, moment: Moment) {
+        self.today[moment.hour()] += 1;
+    }
+
+    fn left(&mut self, moment: Moment) {
+        let hour = &mut self.today[moment.hour()];
+        *hour = hour.saturating_sub(1);
+    }
+
+    /// Learns from a day that is over, and from `days` that have passed since it began.
+    fn learn(&mut self, capacity: u64, days: u32) {
+        if capacity == 0 {
+            self.today = [0; HOURS];
+            return;
+        }
+        for _ in 0..days.min(FORGOTTEN_AFTER) {
+            self.learn_day(capacity as f32);
+            self.today = [0; HOURS];
+        }
+    }
+
+    fn learn_day(&mut self, capacity: f32) {
+        let pace = (1.0 / (self.days + 2) as f32).max(SLOWEST_PACE);
+        let expected: f32 = self.usual.iter().sum();
+        let came: f32 = self.today.iter().map(|count| *count as f32 / capacity).sum();
+        let off = came - expected;
+        self.spread += pace * (off * off - self.spread);
+        for (usual, count) in self.usual.iter_mut().zip(self.today) {
+            *usual += pace * (count as f32 / capacity - *usual);
+        }
+        self.days = self.days.saturating_add(1);
+    }
+
+    /// Entitled calls to provide for until the day ends.
+    fn to_come(&self, capacity: u64, moment: Moment) -> u64 {
+        let hour = moment.hour();
+        let later: f32 = self.usual[hour + 1..].iter().sum();
+        let mean = (later + self.usual[hour] * moment.of_hour()) * capacity as f32;
+        let spread = self.spread * (capacity as f32 * moment.of_day()).powi(2);
+        (mean + SAFETY * (mean + spread).sqrt()) as u64
+    }
+}
+
+/// Calls by the second, for what a minute has room for.
+#[derive(Debug)]
+struct Pace {
+    sent: [u32; SECONDS],
+    sum: u64,
+    second: u64,
+    /// Entitled calls in this minute, and the most in any, slowly forgotten.
+    minute: u64,
+    came: u32,
+    peak: f32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { sent: [0; SECONDS], sum: 0, second: 0, minute: 0, came: 0, peak: 0.0 }
+    }
+}
+
+impl Pace {
+    fn sends(&mut self, now: Mono) {
+        self.turn(now);
+        let sent = &mut self.sent[self.second as usize % SECONDS];
+        *sent += 1;
+        self.sum += 1;
+    }
+
+    fn sent(&mut self, now: Mono) -> u64 {
+        self.turn(now);
+        self.sum
+    }
+
+    fn turn(&mut self, now: Mono) {
+        let second = now.0 / 1000;
+        for passed in 0..second.saturating_sub(self.second).min(SECONDS as u64) {
+            let place = (second - passed) as usize % SECONDS;
+            self.sum = self.sum.saturating_sub(u64::from(self.sent[place]));
+            self.sent[place] = 0;
+        }
+        self.second = self.second.max(second);
+    }
+
+    fn came(&mut self, now: Mono) {
+        self.turn_minute(now);
+        self.came += 1;
+        self.peak = self.peak.max(self.came as f32);
+    }
+
+    fn peak(&mut self, now: Mono) -> u64 {
+        self.turn_minute(now);
+        self.peak.ceil() as u64
+    }
+
+    fn turn_minute(&mut self, now: Mono) {
+        let minute = now.0 / 60_000;
+        let passed = minute.saturating_sub(self.minute).min(MINUTES_A_DAY) as i32;
+        if passed > 0 {
+            self.peak *= PEAK_FADES.powi(passed);
+            (self.minute, self.came) = (minute, 0);
+        }
+    }
+}
+
+/// Hours in a day's profile; the two odd days of a year borrow their hour from the first.
+const HOURS: usize = 24;
+/// Seconds looked back on for what a minute has room for.
+const SECONDS: usize = 61;
+const MINUTES_A_DAY: u64 = 24 * 60;
+/// A peak is half forgotten within a day.
+const PEAK_FADES: f32 = 0.9995;
+/// Before anything was learned contributors are taken to want this share of what they may spend,
+const UNKNOWN_USE: f32 = 0.6;
+/// give or take this much.
+const UNKNOWN_SPREAD: f32 = 0.3;
+/// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
+const SAFETY: f32 = 3.0;
+/// What a day teaches at least, when many were seen: about a week is remembered.
+const SLOWEST_PACE: f32 = 0.2;
+/// Days in a row without a call that are learned from one by one.
+const FORGOTTEN_AFTER: u32 = 30;
+/// What is kept of a day for borrowers who have had less.
+const HEADROOM: f32 = 0.03;

@@ -1,0 +1,231 @@
+//! One project's account of one quota: what it may spend, what it spent, and what its contributor
+//! took from the pool.
+//!
+//! A refusal of Google's costs a caller time, so the pool counts what it sends and stops before
+//! the limit. The limits are learned ([`Allowance`]); the counts are of what was sent by us, and
+//! where Google refuses below a limit, somebody else spends of the same quota, and it counts as
+//! spent. Limits are raised too: one that only the count enforces is tried once in a while.
+
+use std::time::Duration;
+
+use crate::{
+    quota::{Allowance, Axis, Tiers},
+    rest::Cause,
+    time::{Mono, Now},
+    window::Window,
+};
+
+/// Counts of one project on one quota.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    /// The lane of the quota.
+    pub(crate) lane: u16,
+    /// Limits in force, told or taken from the tier.
+    pub(crate) allowance: Allowance,
+    /// The day that the counts are of.
+    day: u32,
+    requests: u32,
+    tokens: u32,
+    minute: Window,
+    /// Calls of the contributor's today that the own keys alone would have served,
+    pub(crate) taken: u32,
+    /// those of them in the minute that began last,
+    taken_minute: u16,
+    minute_of: u32,
+    /// and calls beyond them that were served.
+    pub(crate) borrowed: u32,
+    /// What the lane's ledger holds of this meter.
+    pub(crate) booked: Booked,
+    /// The contributor wanted more today than the own keys have.
+    pub(crate) asked: bool,
+    /// The day on which Google last said that the limits hold.
+    confirmed: u32,
+}
+
+/// What a ledger holds of one project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Booked {
+    pub(crate) capacity: u32,
+    pub(crate) spent: u32,
+    /// What it may spend a minute, while its day is not spent;
+    pub(crate) a_minute: u32,
+    /// as much as it likes, as far as is known.
+    pub(crate) boundless: bool,
+    pub(crate) counts: bool,
+}
+
+impl Meter {
+    pub(crate) fn new(lane: u16, today: u32) -> Meter {
+        Meter {
+            lane,
+            allowance: Allowance::default(),
+            day: today,
+            requests: 0,
+            tokens: 0,
+            minute: Window::default(),
+            taken: 0,
+            taken_minute: 0,
+            minute_of: 0,
+            borrowed: 0,
+            booked: Booked::default(),
+            asked: false,
+            confirmed: today,
+        }
+    }
+
+    /// Begins the day anew if there is another one.
+    pub(crate) fn turn(&mut self, today: u32) {
+        if self.day != today {
+            self.day = today;
+            (self.requests, self.tokens) = (0, 0);
+            (self.taken, self.borrowed, self.asked) = (0, 0, false);
+            self.booked.spent = 0;
+            if today.saturating_sub(self.confirmed) > BELIEVED_FOR_DAYS {
+                self.allowance = Allowance::default();
+                self.confirmed = today;
+            }
+        }
+    }
+
+    /// Requests of the present day.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Counts a call that is about to be sent.
+    pub(crate) fn spend(&mut self, tokens: u32, now: Mono) {
+        self.requests = self.requests.saturating_add(1);
+        self.tokens = self.tokens.saturating_add(tokens);
+        if self.allowance.has_minute() {
+            self.minute.add(1, tokens, now);
+        }
+    }
+
+    /// Takes back a call that Google refused: it spent nothing.
+    pub(crate) fn unspend(&mut self, tokens: u32, at: Mono) {
+        self.requests = self.requests.saturating_sub(1);
+        self.tokens = self.tokens.saturating_sub(tokens);
+        self.minute.remove(1, tokens, at);
+    }
+
+    /// Puts right the tokens of a call, once they are known.
+    pub(crate) fn settle(&mut self, estimate: u32, actual: u32, now: Mono) {
+        let more = actual.saturating_sub(estimate);
+        self.tokens = self.tokens.saturating_add(more);
+        self.tokens = self.tokens.saturating_sub(estimate.saturating_sub(actual));
+        if more > 0 && self.allowance.has_minute() {
+            self.minute.add(0, more, now);
+        }
+    }
+
+    /// Whether a prompt of this size fits what is left.
+    pub(crate) fn fits(&self, tokens: u32, today: u32, now: Mono) -> bool {
+        let spent = if self.day == today { self.tokens } else { 0 };
+        let minute = self.allowance.limit(Axis::MinuteTokens).is_none_or(|limit| {
+            let over = |_: u32, spent: u32| spent.saturating_add(tokens) <= limit;
+            self.minute.fits_at(now, over).is_some_and(|at| at <= now)
+        });
+        let day = self.allowance.limit(Axis::DayTokens);
+        minute && day.is_none_or(|limit| spent.saturating_add(tokens) <= limit)
+    }
+
+    /// What is spent, as far as is known, so that not even a small call passes; and until when.
+    pub(crate) fn spent_until(&mut self, midnight: Mono, now: Mono) -> Option<(Cause, Mono)> {
+        let limit = |axis| self.allowance.limit(axis).unwrap_or(u32::MAX);
+        let requests = self.requests >= limit(Axis::DayRequests);
+        if requests || self.tokens >= limit(Axis::DayTokens) {
+            return Some((Cause::Day, midnight));
+        }
+        if !self.allowance.has_minute() {
+            return None;
+        }
+        self.minute.turn(now);
+        let (rpm, tpm) = (limit(Axis::MinuteRequests), limit(Axis::MinuteTokens));
+        let at = self.minute.fits_at(now, |requests, tokens| requests < rpm && tokens < tpm)?;
+        (at > now).then_some((Cause::Minute, at))
+    }
+
+    /// Google named a limit that was met. Whether less was counted here: others spend of it too.
+    pub(crate) fn told(&mut self, axis: Axis, limit: u32, now: Now, today: u32) -> bool {
+        self.allowance.set(axis, Some(limit));
+        self.confirmed = today;
+        let counted = match axis {
+            Axis::DayRequests => std::mem::replace(&mut self.requests, limit),
+            Axis::DayTokens => {
+                self.tokens = self.tokens.max(limit);
+                return false;
+            }
+            Axis::MinuteRequests => {
+                self.minute.turn(now.mono);
+                self.minute.requests()
+            }
+            Axis::MinuteTokens => return false,
+        };
+        counted < limit
+    }
+
+    /// Takes what the project was not told from its tier.
+    pub(crate) fn complete(&mut self, tiers: &Tiers) {
+        if !self.allowance.is_complete() {
+            tiers.complete(&mut self.allowance);
+        }
+    }
+
+    /// Whether a limit that only the count enforces may be tried: Google raises limits too.
+    pub(crate) fn may_try_beyond(&self, today: u32) -> bool {
+        today.saturating_sub(self.confirmed) >= TRY_BEYOND_AFTER_DAYS
+    }
+
+    /// A day's limit is tried: not again for a while, whatever comes of it.
+    pub(crate) fn tries_beyond(&mut self, today: u32) {
+        self.confirmed = today;
+    }
+
+    /// Google served beyond a limit: the project is of another tier now, of which nothing is known.
+    pub(crate) fn outgrew(&mut self) -> Allowance {
+        std::mem::take(&mut self.allowance)
+    }
+
+    /// Whether the contributor's own keys alone would serve a call now; if so it counts as taken.
+    pub(crate) fn takes(&mut self, day_limit: Option<u32>, now: Mono) -> bool {
+        let minute = u32::try_from(now.0 / MINUTE_MS).unwrap_or(u32::MAX);
+        if self.minute_of != minute {
+            (self.minute_of, self.taken_minute) = (minute, 0);
+        }
+        let a_minute = self.allowance.limit(Axis::MinuteRequests);
+        let in_minute = a_minute.is_none_or(|limit| u32::from(self.taken_minute) < limit);
+        let entitled = in_minute && day_limit.is_none_or(|limit| self.taken < limit);
+        if entitled {
+            self.taken = self.taken.saturating_add(1);
+            self.taken_minute = self.taken_minute.saturating_add(1);
+        }
+        entitled
+    }
+
+    /// A call that was counted as taken did not come.
+    pub(crate) fn untake(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+        self.taken_minute = self.taken_minute.saturating_sub(1);
+    }
+
+    /// Adds another account of the same project's to this one.
+    pub(crate) fn merge(&mut self, other: Meter) {
+        for axis in Axis::ALL {
+            if self.allowance.limit(axis).is_none() {
+                self.allowance.set(axis, other.allowance.limit(axis));
+            }
+        }
+        self.requests = self.requests.saturating_add(other.requests);
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.taken = self.taken.saturating_add(other.taken);
+        self.borrowed = self.borrowed.saturating_add(other.borrowed);
+    }
+}
+
+/// Limits that nothing confirmed for so long are forgotten.
+const BELIEVED_FOR_DAYS: u32 = 60;
+/// How long after Google last confirmed a limit it is tried whether more is served: at most one
+/// call in two weeks is spent on it, which is less than one in two hundred of the smallest quota.
+const TRY_BEYOND_AFTER_DAYS: u32 = 14;
+
+const MINUTE_MS: u64 = Duration::from_secs(60).as_millis() as u64;

@@ -1,0 +1,380 @@
+//! Counting what is sent against what may be spent.
+//!
+//! Every attempt is counted when it is made, taken back when Google refused it, and put right when
+//! its tokens are known. A key whose quota is spent by the count rests as if Google had said so.
+
+use std::cmp::Reverse;
+
+use crate::{
+    call::Exchange,
+    event::mark,
+    id::Slot,
+    key::Kin,
+    lane::Terms,
+    ledger::Moment,
+    meter::{Booked, Meter},
+    pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
+    quota::Axis,
+    rest::{Cause, Reach, Rest},
+    time::{Now, next_midnight},
+    verdict::Verdict,
+    wire::Failure,
+};
+
+impl<S: Clone> Pool<S> {
+    /// The present moment, for ledgers and meters.
+    pub(super) fn moment(&mut self, now: Now) -> Moment {
+        let midnight = self.day_end(now);
+        let left = midnight.0.saturating_sub(now.wall.0).max(0);
+        Moment { today: day_of(midnight.0), hours_left: left as f32 / HOUR_MS, now: now.mono }
+    }
+
+    /// The day's number.
+    pub(super) fn today(&self, now: Now) -> u32 {
+        let cached = self.midnight.0.saturating_sub(now.wall.0);
+        match (1..=LONGEST_DAY_MS).contains(&cached) {
+            true => day_of(self.midnight.0),
+            false => day_of(next_midnight(now.wall).0),
+        }
+    }
+
+    /// The key that keeps the accounts of a key's project.
+    pub(super) fn head(&self, slot: Slot) -> Slot {
+        match self.keys.get(slot).map(|key| &key.kin) {
+            Some(Kin::Of(head)) if self.keys.get(*head).is_some() => *head,
+            _ => slot,
+        }
+    }
+
+    /// All keys of a key's project that are known, itself among them.
+    pub(super) fn family_of(&self, slot: Slot) -> Vec<Slot> {
+        let head = self.head(slot);
+        let mut all = vec![head];
+        if let Some(Kin::Heads(others)) = self.keys.get(head).map(|key| &key.kin) {
+            all.extend(others.iter().copied());
+        }
+        all
+    }
+
+    /// A key's account of a lane's quota, turned to the present day, and the day.
+    pub(super) fn meter(&mut self, slot: Slot, lane: u16, now: Now) -> Option<&mut Meter> {
+        let today = self.moment(now).today;
+        let quota = self.lanes.at(lane).quota;
+        self.lanes.at_mut(quota).ledger.turn(today);
+        let head = self.head(slot);
+        let meters = &mut self.keys.get_mut(head)?.meters;
+        let at = match meters.iter().position(|meter| meter.lane == quota) {
+            Some(at) => at,
+            None => {
+                meters.reserve_exact(1);
+                meters.push(Meter::new(quota, today));
+                meters.len() - 1
+            }
+        };
+        let meter = meters.get_mut(at)?;
+        meter.turn(today);
+        Some(meter)
+    }
+
+    /// Counts an attempt against its key's quota.
+    pub(super) fn spend(&mut self, x: &mut Exchange, slot: Slot, now: Now) {
+        let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else { return };
+        let Some(meter) = self.meter(slot, lane, now) else { return };
+        meter.spend(x.prompt_tokens, now.mono);
+        (x.spent, x.spent_tokens) = (Some(now.mono), x.prompt_tokens);
+        self.ledger_mut(lane).sends(now.mono);
+        self.weigh(slot, lane, now);
+    }
+
+    /// Takes an attempt back that spent nothing.
+    pub(super) fn unspend(&mut self, x: &mut Exchange, slot: Slot, now: Now) {
+        let (Some(lane), Some(at)) = (x.lane, x.spent.take()) else { return };
+        let tokens = x.spent_tokens;
+        if let Some(meter) = self.meter(slot, lane, now) {
+            meter.unspend(tokens, at);
+        }
+        self.weigh(slot, lane, now);
+    }
+
+    /// Puts a call's tokens right, now that they are known.
+    pub(super) fn settle_tokens(&mut self, x: &Exchange, slot: Slot, tokens: u64, now: Now) {
+        let (Some(lane), Some(_)) = (x.lane, x.spent) else { return };
+        let actual = u32::try_from(tokens).unwrap_or(u32::MAX);
+        if let Some(meter) = self.meter(slot, lane, now).filter(|_| actual > 0) {
+            meter.settle(x.spent_tokens, actual, now.mono);
+            self.weigh(slot, lane, now);
+        }
+    }
+
+    /// What an attempt's end says about its key's quota.
+    pub(super) fn account(
+        &mut self,
+        x: &mut Exchange,
+        slot: Slot,
+        verdict: Verdict,
+        failure: Option<&Failure>,
+        now: Now,
+    ) {
+        let refused = verdict.blames_key() || matches!(verdict, Verdict::TooLarge(_));
+        match (verdict, x.spent) {
+            (Verdict::Served, None) => {
+                // The lane is known to be a model's only now.
+                if let Some(lane) = x.lane.filter(|_| self.keys.get(slot).is_some()) {
+                    self.lanes.at_mut(lane).pinned = true;
+                }
+                self.spend(x, slot, now);
+            }
+            (Verdict::Served, Some(_)) if x.beyond => self.outgrew(x, slot, now),
+            _ if refused => self.unspend(x, slot, now),
+            _ => {}
+        }
+        x.beyond = false;
+        if let Some(failure) = failure.filter(|_| refused) {
+            self.learn(x, slot, failure, now);
+        }
+    }
+
+    /// Learns limits from a refusal that names them.
+    fn learn(&mut self, x: &Exchange, slot: Slot, failure: &Failure, now: Now) {
+        let named = failure.quotas.iter().any(|quota| Axis::of(quota).is_some());
+        let Some(lane) = x.lane.filter(|_| named && failure.status == 429) else { return };
+        if self.keys.get(slot).is_none() || self.lanes.at(lane).model.is_empty() {
+            return;
+        }
+        self.lanes.at_mut(lane).pinned = true;
+        if !self.lanes.is_metered(lane) {
+            return;
+        }
+        self.share_quota(lane, failure, now);
+        let today = self.moment(now).today;
+        let mut short = None;
+        for quota in &failure.quotas {
+            let limit = quota.limit.filter(|limit| *limit > 0).and_then(|n| u32::try_from(n).ok());
+            let (Some(axis), Some(limit)) = (Axis::of(quota), limit) else { continue };
+            let Some(meter) = self.meter(slot, lane, now) else { return };
+            let counted = meter.requests();
+            let below = meter.told(axis, limit, now, today);
+            if axis == Axis::DayRequests && counted > limit {
+                // More was served than one project may have: these keys are of several.
+                self.part(self.head(slot), now);
+            }
+            if below && axis == Axis::DayRequests {
+                short = Some(Shortfall { slot: self.head(slot), counted, limit });
+            }
+        }
+        let Some(told) = self.meter(slot, lane, now).map(|meter| meter.allowance) else { return };
+        self.ledger_mut(lane).tiers.learn(&told);
+        self.book(slot, lane, now);
+        if let Some(short) = short {
+            self.fell_short(lane, short, now);
+        }
+    }
+
+    /// A quota by another model's name is the other's: both names share it from now on.
+    fn share_quota(&mut self, lane: u16, failure: &Failure, now: Now) {
+        let told = failure.quotas.iter().find_map(|quota| quota.model.as_deref());
+        let at = self.lanes.at(lane);
+        let Some(name) = told.filter(|name| **name != *at.model) else { return };
+        let known = |lane: u16| *self.lanes.at(lane).model == *name;
+        if at.quota != lane && known(at.quota) {
+            return;
+        }
+        let (family, metered) = (at.family, at.metered);
+        let name = name.to_owned();
+        let with = self.lane(&name, family, metered, now);
+        if *self.lanes.at(with).model == *name {
+            self.lanes.share(lane, with);
+        }
+    }
+
+    /// A key that rests by the count alone, whose limit may be tried: where nothing else is left,
+    /// a call that would be refused here finds out whether Google still refuses it.
+    pub(super) fn beyond(&mut self, x: &mut Exchange, now: Now) -> Option<Slot> {
+        let lane = x.lane.filter(|lane| self.lanes.is_metered(*lane))?;
+        let quota = self.lanes.at(lane).quota;
+        let lent = self.lanes.at(quota).wakes.iter().take(BEYOND_LOOKS);
+        let candidates: Vec<Slot> =
+            x.own.into_iter().chain(lent.map(|Reverse((_, slot))| *slot)).collect();
+        let chosen = candidates.into_iter().find(|slot| self.may_try(x, *slot, lane, now))?;
+        let today = self.today(now);
+        self.meter(chosen, lane, now)?.tries_beyond(today);
+        x.beyond = true;
+        Some(chosen)
+    }
+
+    fn may_try(&mut self, x: &Exchange, slot: Slot, lane: u16, now: Now) -> bool {
+        let place = self.lanes.place(lane);
+        let Some(key) = self.keys.get(slot).filter(|_| !x.has_tried(slot)) else { return false };
+        let counted = |rest: &Rest| matches!(rest.cause, Cause::Day | Cause::Minute);
+        let at = self.lanes.at(lane);
+        let lent = key.is_lent(now.wall) && at.terms.allow(&key.limits, &at.model);
+        let rests = key.rest(place, now.mono).is_some_and(counted);
+        let today = self.today(now);
+        key.is_active()
+            && rests
+            && (lent || x.own == Some(slot))
+            && self.meter(slot, lane, now).is_some_and(|meter| meter.may_try_beyond(today))
+    }
+
+    /// A limit was tried, and Google served: the project's limits are others now.
+    fn outgrew(&mut self, x: &Exchange, slot: Slot, now: Now) {
+        let Some(lane) = x.lane else { return };
+        let Some(meter) = self.meter(slot, lane, now) else { return };
+        meter.outgrew();
+        let quota = self.lanes.at(lane).quota;
+        for slot in self.family_of(slot) {
+            if let Some(key) = self.keys.get_mut(slot) {
+                let counted = |cause| matches!(cause, Cause::Day | Cause::Minute);
+                key.lift(|rest| rest.reach == Reach::Lane(quota) && counted(rest.cause));
+                self.mark(slot, mark::COOLDOWNS);
+            }
+            self.sync_lane(slot, quota, now);
+        }
+    }
+
+    /// Rests the keys of a project whose quota is spent by the count, and books what is left.
+    fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
+        let midnight = self.day_end(now);
+        let Some(meter) = self.meter(slot, lane, now) else { return };
+        let spent = meter.spent_until(now.mono_at(midnight), now.mono);
+        let quota = meter.lane;
+        if let Some((cause, until)) = spent {
+            self.rest_project(slot, quota, cause, until, now);
+        }
+        self.book(slot, lane, now);
+    }
+
+    /// Puts all keys of a project to rest for a quota.
+    pub(super) fn rest_project(
+        &mut self,
+        slot: Slot,
+        quota: u16,
+        cause: Cause,
+        until: crate::time::Mono,
+        now: Now,
+    ) {
+        // Most keys are alone, and have no list to be made.
+        if self.keys.get(slot).is_some_and(|key| key.kin == Kin::Alone) {
+            return self.rest(slot, Reach::Lane(quota), cause, until, now);
+        }
+        for slot in self.family_of(slot) {
+            self.rest(slot, Reach::Lane(quota), cause, until, now);
+        }
+    }
+
+    /// Brings a lane's ledger in line with what a key's project has left.
+    pub(super) fn book(&mut self, slot: Slot, lane: u16, now: Now) {
+        let quota = self.lanes.at(lane).quota;
+        let head = self.head(slot);
+        let has = |meter: &Meter| meter.lane == quota;
+        if !self.keys.get(head).is_some_and(|key| key.meters.iter().any(has)) {
+            return;
+        }
+        let lends = self.lends_at_all(head, quota, now);
+        let day_is_spent = self.day_is_spent(head, quota, now);
+        let today = self.moment(now).today;
+        let Some(key) = self.keys.get_mut(head) else { return };
+        let Some(meter) = key.meters.iter_mut().find(|meter| has(meter)) else { return };
+        let ledger = &mut self.lanes.at_mut(quota).ledger;
+        ledger.turn(today);
+        meter.turn(today);
+        meter.complete(&ledger.tiers);
+        let new = booked(meter, ledger.day_limit(), lends, day_is_spent);
+        ledger.rebook(std::mem::replace(&mut meter.booked, new), new);
+    }
+
+    /// Takes a key's accounts out of every ledger.
+    pub(super) fn unbook(&mut self, slot: Slot) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        for meter in &mut key.meters {
+            let old = std::mem::take(&mut meter.booked);
+            self.lanes.at_mut(meter.lane).ledger.rebook(old, Booked::default());
+        }
+    }
+
+    /// Brings every ledger in line that has an account of a key.
+    pub(super) fn book_all(&mut self, slot: Slot, now: Now) {
+        let head = self.head(slot);
+        let count = self.keys.get(head).map_or(0, |key| key.meters.len());
+        for at in 0..count {
+            let lane = self.keys.get(head).and_then(|key| key.meters.get(at)).map(|m| m.lane);
+            lane.into_iter().for_each(|lane| self.book(head, lane, now));
+        }
+    }
+
+    pub(super) fn ledger_mut(&mut self, lane: u16) -> &mut crate::ledger::Ledger {
+        let quota = self.lanes.at(lane).quota;
+        &mut self.lanes.at_mut(quota).ledger
+    }
+
+    /// Whether some key of a project is lent on a quota, spent quotas apart.
+    fn lends_at_all(&self, head: Slot, quota: u16, now: Now) -> bool {
+        let lends = |slot: Slot| {
+            let lane = self.lanes.at(quota);
+            let at = self.lanes.place(quota);
+            self.keys.get(slot).is_some_and(|key| {
+                let rests = key.rest(at, now.mono).is_some_and(|rest| !rest.cause.is_quota());
+                key.is_lent(now.wall) && !rests && lane.terms.allow(&key.limits, &lane.model)
+            })
+        };
+        match self.keys.get(head).map(|key| &key.kin) {
+            Some(Kin::Heads(others)) => lends(head) || others.iter().any(|slot| lends(*slot)),
+            _ => lends(head),
+        }
+    }
+
+    /// Whether a project's day is spent, by Google's word or by the count.
+    fn day_is_spent(&self, head: Slot, quota: u16, now: Now) -> bool {
+        let at = self.lanes.place(quota);
+        let rest = self.keys.get(head).and_then(|key| key.rest(at, now.mono));
+        rest.is_some_and(|rest| rest.cause == Cause::Day)
+    }
+
+    /// Keys that are lent for plain calls and of which a lane's ledger knows nothing.
+    pub(super) fn newcomers(&self, lane: u16) -> u32 {
+        let quota = self.lanes.at(self.lanes.at(lane).quota);
+        match quota.terms {
+            Terms::Plain => {
+                let lent = self.lent.len().saturating_sub(self.siblings);
+                lent.saturating_sub(quota.ledger.projects())
+            }
+            Terms::Named => 0,
+        }
+    }
+}
+
+fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -> Booked {
+    if !lends {
+        return Booked::default();
+    }
+    let told = meter.allowance.limit(Axis::DayRequests);
+    let capacity = told.or(likely.map(|limit| outlasting(limit, meter.requests()))).unwrap_or(0);
+    let spent = if day_is_spent { capacity } else { meter.requests().min(capacity) };
+    let a_minute = meter.allowance.limit(Axis::MinuteRequests);
+    Booked {
+        capacity,
+        spent,
+        a_minute: a_minute.filter(|_| !day_is_spent).unwrap_or(0),
+        boundless: a_minute.is_none() && !day_is_spent,
+        counts: true,
+    }
+}
+
+/// What a project that was told no limit is taken to have: as much as is usual, and twice as much
+/// whenever that is proven to be too little.
+fn outlasting(usual: u32, spent: u32) -> u32 {
+    let mut limit = usual.max(1);
+    while limit <= spent {
+        limit = limit.saturating_mul(2);
+    }
+    limit
+}
+
+fn day_of(midnight_ms: i64) -> u32 {
+    u32::try_from(midnight_ms / DAY_MS).unwrap_or(0)
+}
+
+/// Resting keys looked at for one whose limit may be tried.
+const BEYOND_LOOKS: usize = 8;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+const HOUR_MS: f32 = 3_600_000.0;

@@ -1,0 +1,144 @@
+//! Whose call may be served with what is left.
+//!
+//! Decided once an exchange, before its first key is chosen; [`crate::ledger`] has the rule.
+
+use crate::{
+    call::{Exchange, Share},
+    id::Slot,
+    ledger::Borrower,
+    meter::Meter,
+    pool::Pool,
+    quota::Axis,
+    rest::Cause,
+    time::Now,
+};
+
+impl<S: Clone> Pool<S> {
+    /// What an exchange may claim; found out once.
+    pub(super) fn share(&mut self, x: &mut Exchange, now: Now) -> Share {
+        if let Some(share) = x.share {
+            return share;
+        }
+        let share = self.claim(x, now);
+        x.share = Some(share);
+        share
+    }
+
+    /// Gives back what an exchange claimed, whose call never came or was not served.
+    pub(super) fn unclaim(&mut self, x: &Exchange, came: bool, now: Now) {
+        let (Some(lane), Some(own)) = (x.lane, x.own) else { return };
+        let moment = self.moment(now);
+        match x.share {
+            Some(Share::Entitled) if !came => {
+                if let Some(meter) = self.meter(own, lane, now) {
+                    meter.untake();
+                }
+                self.ledger_mut(lane).untook(moment);
+            }
+            Some(Share::Borrows) => {
+                if let Some(meter) = self.meter(own, lane, now) {
+                    meter.borrowed = meter.borrowed.saturating_sub(1);
+                }
+                self.ledger_mut(lane).unlent();
+            }
+            _ => {}
+        }
+    }
+
+    /// The own key serves, that is not lent: nothing of the pool's is used.
+    pub(super) fn repay(&mut self, x: &mut Exchange, now: Now) {
+        if x.share == Some(Share::Borrows) {
+            self.unclaim(x, true, now);
+            x.share = Some(Share::Entitled);
+        }
+    }
+
+    /// The own key, for a call that nothing is left over for: if it is not lent, or if nobody knows
+    /// what it can.
+    pub(super) fn own_alone(&mut self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
+        let own = x.own.filter(|own| self.serves(x, *own, now))?;
+        let apart = !self.lanes.at(lane).ring.contains(own.at);
+        let told = |meter: &mut Meter| meter.allowance.limit(Axis::DayRequests).is_some();
+        (apart || !self.meter(own, lane, now).is_some_and(told)).then_some(own)
+    }
+
+    /// A call that only the own key may serve is one that it alone would have served.
+    pub(super) fn takes_own(&mut self, x: &Exchange, own: Slot, now: Now) {
+        let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else { return };
+        let moment = self.moment(now);
+        if let Some(meter) = self.meter(own, lane, now)
+            && meter.takes(None, now.mono)
+        {
+            self.ledger_mut(lane).took(moment);
+        }
+    }
+
+    /// Whether it matters with whose key a lane's calls are served.
+    pub(super) fn is_scarce(&mut self, lane: u16, now: Now) -> bool {
+        let moment = self.moment(now);
+        let newcomers = self.newcomers(lane);
+        let ledger = self.ledger_mut(lane);
+        ledger.is_bounded() && ledger.is_scarce(ledger.left_over(newcomers, moment), moment)
+    }
+
+    fn claim(&mut self, x: &Exchange, now: Now) -> Share {
+        let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else {
+            return Share::Entitled;
+        };
+        let moment = self.moment(now);
+        let likely = self.lanes.at(self.lanes.at(lane).quota).ledger.day_limit();
+        let own = x.own.filter(|own| self.brings(*own, lane, now));
+        let Some(own) = own else { return self.borrow(x, lane, 0, now) };
+        let Some(meter) = self.meter(own, lane, now) else { return Share::Entitled };
+        let told = meter.allowance.limit(Axis::DayRequests);
+        let weight = told.or(likely).unwrap_or(1);
+        if meter.takes(told.or(likely), now.mono) {
+            self.ledger_mut(lane).took(moment);
+            return Share::Entitled;
+        }
+        if !std::mem::replace(&mut meter.asked, true) {
+            self.ledger_mut(lane).joins(weight);
+        }
+        self.borrow(x, lane, weight, now)
+    }
+
+    /// Whether a key is of use to others on a lane: neither paused nor closed to it.
+    fn brings(&self, own: Slot, lane: u16, now: Now) -> bool {
+        let at = self.lanes.place(lane);
+        self.keys.get(own).is_some_and(|key| {
+            let closed = key.rest(at, now.mono).is_some_and(|rest| !rest.cause.is_quota());
+            let lane = self.lanes.at(lane);
+            let lends = key.limits.lend_per_day != Some(0) && !key.limits.paused;
+            key.is_active() && lends && !closed && lane.terms.allow(&key.limits, &lane.model)
+        })
+    }
+
+    fn borrow(&mut self, x: &Exchange, lane: u16, weight: u32, now: Now) -> Share {
+        let moment = self.moment(now);
+        let newcomers = self.newcomers(lane);
+        let own = x.own;
+        let borrowed = match own {
+            Some(own) => self.meter(own, lane, now).map_or(0, |meter| meter.borrowed),
+            None => 0,
+        };
+        let ledger = self.ledger_mut(lane);
+        if ledger.is_bounded() {
+            let left = ledger.left_over(newcomers, moment);
+            if !ledger.lends(Borrower { borrowed, weight }, left, moment) {
+                return Share::Nothing;
+            }
+        }
+        ledger.lent();
+        if let Some(meter) = own.and_then(|own| self.meter(own, lane, now)) {
+            meter.borrowed = meter.borrowed.saturating_add(1);
+        }
+        Share::Borrows
+    }
+}
+
+impl Cause {
+    /// Whether the key rests as a quota is spent, so that it is of use again tomorrow.
+    pub(crate) fn is_quota(self) -> bool {
+        matches!(self, Cause::Minute | Cause::Day | Cause::Unnamed)
+    }
+}

@@ -1,0 +1,177 @@
+//! What was spent in the last minute.
+//!
+//! Google does not say how it counts minutes. The strictest way is the sixty seconds that end now,
+//! and who keeps within those keeps within any other. A second's spending is one cell, and leaves
+//! as a whole a minute after the second's end: what is sent late in a second reaches Google later
+//! still. Only seconds in which something was spent take room, sixty-one at most.
+
+use std::time::Duration;
+
+use crate::time::Mono;
+
+/// Requests and tokens of the last minute.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    cells: Vec<Cell>,
+    /// The newest cell's second, whole.
+    newest: u32,
+    requests: u32,
+    tokens: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cell {
+    /// The lower bits of the second: cells are at most a minute apart.
+    second: u16,
+    requests: u16,
+    tokens: u32,
+}
+
+impl Window {
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    #[cfg(test)]
+    fn tokens(&self) -> u32 {
+        self.tokens
+    }
+
+    /// Counts what is spent now.
+    pub(crate) fn add(&mut self, requests: u16, tokens: u32, now: Mono) {
+        self.turn(now);
+        let second = second(now);
+        self.requests += u32::from(requests);
+        self.tokens = self.tokens.saturating_add(tokens);
+        match self.cells.last_mut() {
+            Some(cell) if cell.second == second as u16 => {
+                cell.requests = cell.requests.saturating_add(requests);
+                cell.tokens = cell.tokens.saturating_add(tokens);
+            }
+            _ => self.cells.push(Cell { second: second as u16, requests, tokens }),
+        }
+        self.newest = second;
+    }
+
+    /// Takes back what was counted at a moment and was not spent after all.
+    pub(crate) fn remove(&mut self, requests: u16, tokens: u32, at: Mono) {
+        let second = second(at) as u16;
+        let Some(cell) = self.cells.iter_mut().rev().find(|cell| cell.second == second) else {
+            return;
+        };
+        let (requests, tokens) = (requests.min(cell.requests), tokens.min(cell.tokens));
+        cell.requests -= requests;
+        cell.tokens -= tokens;
+        self.requests -= u32::from(requests);
+        self.tokens -= tokens;
+    }
+
+    /// Forgets what has left the minute.
+    pub(crate) fn turn(&mut self, now: Mono) {
+        let now = second(now);
+        let gone = |cell: &Cell| age(self.newest, *cell) + now.saturating_sub(self.newest) > MINUTE;
+        let left = match now.saturating_sub(self.newest) {
+            0..=MINUTE => self.cells.iter().take_while(|cell| gone(cell)).count(),
+            _ => self.cells.len(),
+        };
+        for cell in self.cells.drain(..left) {
+            self.requests -= u32::from(cell.requests);
+            self.tokens -= cell.tokens;
+        }
+    }
+
+    /// When so much of what is counted will have left that `fits` holds; now if it does already,
+    /// and nothing if it never will.
+    pub(crate) fn fits_at(&self, now: Mono, fits: impl Fn(u32, u32) -> bool) -> Option<Mono> {
+        let (mut requests, mut tokens) = (self.requests, self.tokens);
+        if fits(requests, tokens) {
+            return Some(now);
+        }
+        for cell in &self.cells {
+            requests -= u32::from(cell.requests);
+            tokens -= cell.tokens;
+            if fits(requests, tokens) {
+                let second = self.newest - age(self.newest, *cell);
+                let leaves = (u64::from(second) + u64::from(MINUTE) + 1) * 1000;
+                return Some(Mono(leaves).max(now));
+            }
+        }
+        None
+    }
+}
+
+/// How many seconds before the newest a cell was.
+fn age(newest: u32, cell: Cell) -> u32 {
+    u32::from((newest as u16).wrapping_sub(cell.second))
+}
+
+fn second(at: Mono) -> u32 {
+    u32::try_from(Duration::from_millis(at.0).as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Seconds in a minute.
+const MINUTE: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_second_leaves_a_minute_after_its_end() {
+        let mut window = Window::default();
+        window.add(1, 10, Mono(5_400));
+        window.add(2, 20, Mono(5_900));
+        let empty = |requests, _| requests == 0;
+        assert_eq!(window.fits_at(Mono(6_000), empty), Some(Mono(66_000)));
+        window.turn(Mono(65_999));
+        assert_eq!((window.requests(), window.tokens()), (3, 30));
+        window.turn(Mono(66_000));
+        assert_eq!((window.requests(), window.tokens()), (0, 0));
+    }
+
+    #[test]
+    fn what_was_not_spent_is_taken_back_where_it_was_counted() {
+        let mut window = Window::default();
+        window.add(1, 10, Mono(1_000));
+        window.add(1, 10, Mono(9_000));
+        window.remove(1, 10, Mono(1_000));
+        window.turn(Mono(62_000));
+        assert_eq!((window.requests(), window.tokens()), (1, 10));
+        window.remove(1, 10, Mono(1_000));
+        assert_eq!(window.requests(), 1, "its second has left");
+    }
+
+    #[test]
+    fn a_sleep_of_hours_leaves_nothing_behind() {
+        let mut window = Window::default();
+        window.add(7, 70, Mono(1_000));
+        // A whole turn of the seconds' lower bits.
+        window.turn(Mono(1_000 + 65_536_000));
+        assert_eq!(window.requests(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_sums_are_those_of_a_plain_list(
+            steps in prop::collection::vec((0u64..9_000, 0u16..4, 0u32..900), 1..300)
+        ) {
+            let (mut window, mut plain, mut now) = (Window::default(), VecDeque::new(), 0);
+            for (wait, requests, tokens) in steps {
+                now += wait;
+                window.add(requests, tokens, Mono(now));
+                plain.push_back((now / 1000, requests, tokens));
+                while plain.front().is_some_and(|(second, ..)| now >= (second + 61) * 1000) {
+                    plain.pop_front();
+                }
+                let sums = plain.iter().fold((0, 0), |(r, t), one| (r + u32::from(one.1), t + one.2));
+                prop_assert_eq!((window.requests(), window.tokens()), sums);
+                prop_assert!(window.cells.len() <= MINUTE as usize + 1);
+            }
+        }
+    }
+}
