@@ -40,6 +40,17 @@ pub struct Call<'a> {
     pub source: SourceBlock,
     /// The caller asked for the own key.
     pub own_requested: bool,
+    /// The bearer's key lives in another part of the pool, which vouches for it.
+    pub guest: Option<Guest>,
+}
+
+/// What a part of the pool says of a bearer whom it sends to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Guest {
+    /// The own keys alone would have served the call.
+    Entitled,
+    /// It may have what is left over.
+    Borrows,
 }
 
 impl Call<'_> {
@@ -59,6 +70,7 @@ impl Call<'_> {
             prompt_tokens: 0,
             source: SourceBlock(0),
             own_requested: false,
+            guest: None,
         }
     }
 }
@@ -301,6 +313,7 @@ pub struct Exchange {
     pub(crate) pending: bool,
     pub(crate) deferred: Option<Verdict>,
     pub(crate) share: Option<Share>,
+    pub(crate) guest: Option<Guest>,
     /// When the attempt under way, or the one that served, was counted against its key's quota,
     pub(crate) spent: Option<Mono>,
     /// and by how many tokens.
@@ -335,6 +348,16 @@ impl Exchange {
         self.served.map(|served| match served {
             Served::Bearer => true,
             Served::Slot(slot) => Some(slot) == self.own,
+        })
+    }
+
+    /// What another part of the pool may be told of the bearer, if the call may be served there:
+    /// it is a contributor's, and no key was tried for it here.
+    pub fn guest(&self) -> Option<Guest> {
+        let untried = self.mode == Mode::Pool && self.own.is_some() && self.tries == 0;
+        self.share.filter(|_| untried).map(|share| match share {
+            Share::Entitled => Guest::Entitled,
+            Share::Borrows | Share::Nothing => Guest::Borrows,
         })
     }
 

@@ -29,6 +29,7 @@ pub mod record;
 mod refused;
 mod rest;
 mod ring;
+mod spill;
 mod tally;
 mod time;
 pub mod verdict;
@@ -36,8 +37,8 @@ mod window;
 mod wire;
 
 pub use call::{
-    After, Attempt, Call, End, Ending, Exchange, Outcome, Refusal, SourceBlock, Step, Talk, Way,
-    Whose,
+    After, Attempt, Call, End, Ending, Exchange, Guest, Outcome, Refusal, SourceBlock, Step, Talk,
+    Way, Whose,
 };
 pub use config::Config;
 pub use event::{Alarm, Event};
@@ -47,5 +48,6 @@ pub use limits::{Limits, LimitsPatch, LimitsRefused};
 pub use pool::{Changed, Pool, Why, Withdrawal};
 pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
+pub use spill::Spill;
 pub use time::{Mono, Now, Wall, next_midnight};
 pub use verdict::Verdict;

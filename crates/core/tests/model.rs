@@ -13,6 +13,9 @@ use proptest::prelude::*;
 use table::*;
 
 const KEYS: u32 = 8;
+/// Calls of each bearer in the end: as many as there can be keys in the ring, and below the least
+/// that a day's quota is.
+const ROUNDS: u32 = 2 * (KEYS + 2) - 1;
 const MODELS: [&str; 2] = ["gemini-3.5-flash", "gemini-2.5-flash-lite"];
 
 #[derive(Clone, Copy, Debug)]
@@ -344,11 +347,15 @@ impl Model {
             .filter(|key| self.table.pool.me(id(*key), self.table.now).is_some_and(|me| lent(&me)))
             .collect();
         for model in MODELS {
-            // Everybody calls: what one alone may claim is another matter.
-            let served: BTreeSet<u32> = (0..4)
-                .flat_map(|_| all.clone())
-                .flat_map(|bearer| self.table.ask(Call::plain(id(bearer), model), |_| None).tried)
-                .collect();
+            // Everybody calls, and nobody much: what one alone may claim is another matter.
+            let mut served = BTreeSet::new();
+            for _ in 0..ROUNDS {
+                for bearer in &all {
+                    let call = Call::plain(id(*bearer), model);
+                    served.extend(self.table.ask(call, |_| None).tried);
+                }
+                self.table.pass_time(seconds(20));
+            }
             assert!(all.iter().all(|key| served.contains(key)), "{all:?} but {served:?}");
         }
     }

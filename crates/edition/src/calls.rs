@@ -49,6 +49,7 @@ pub fn own_call<'a>(route: &'a Route<'_>, bearer: Bearer) -> Call<'a> {
         prompt_tokens: 0,
         source: bearer.source,
         own_requested: true,
+        guest: None,
     }
 }
 
@@ -69,6 +70,7 @@ pub fn live(setup: &Setup, bearer: Bearer, insists: bool) -> Call<'_> {
         prompt_tokens: 0,
         source: bearer.source,
         own_requested: insists,
+        guest: None,
     }
 }
 

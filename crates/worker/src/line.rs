@@ -184,6 +184,7 @@ impl CallSaid {
             prompt_tokens,
             source: SourceBlock(u128::from_be_bytes(self.source)),
             own_requested,
+            guest: None,
         }
     }
 }

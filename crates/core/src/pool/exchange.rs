@@ -57,6 +57,7 @@ impl<S: Clone> Pool<S> {
             pending,
             deferred: None,
             share: None,
+            guest: call.guest,
             spent: None,
             spent_tokens: 0,
             beyond: false,
@@ -136,6 +137,9 @@ impl<S: Clone> Pool<S> {
     }
 
     fn stand(&mut self, call: &Call<'_>, now: Now) -> (Mode, Option<Slot>) {
+        if call.guest.is_some() {
+            return (Mode::Pool, None);
+        }
         let Some(id) = call.bearer else { return (Mode::Refused(Refusal::NoKey), None) };
         if let Some((slot, key)) = self.keys.find(id).and_then(|s| Some((s, self.keys.get(s)?))) {
             let own = call.way == Way::OwnOnly || call.own_requested || !key.limits.borrow;

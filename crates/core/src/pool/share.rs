@@ -3,7 +3,7 @@
 //! Decided once an exchange, before its first key is chosen; [`crate::ledger`] has the rule.
 
 use crate::{
-    call::{Exchange, Share},
+    call::{Exchange, Guest, Share},
     id::Slot,
     ledger::Borrower,
     meter::Meter,
@@ -85,6 +85,9 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else {
             return Share::Entitled;
         };
+        if x.guest == Some(Guest::Entitled) {
+            return Share::Entitled;
+        }
         let moment = self.moment(now);
         let likely = self.lanes.at(self.lanes.at(lane).quota).ledger.day_limit();
         let own = x.own.filter(|own| self.brings(*own, lane, now));
