@@ -48,6 +48,6 @@ pub use limits::{Limits, LimitsPatch, LimitsRefused};
 pub use pool::{Changed, Pool, Why, Withdrawal};
 pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
-pub use spill::Spill;
+pub use spill::{Seek, Spill};
 pub use time::{Mono, Now, Wall, next_midnight};
 pub use verdict::Verdict;

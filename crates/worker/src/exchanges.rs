@@ -128,8 +128,9 @@ impl Exchanges {
         let known = exchange.bearer_is_known();
         let step = pool.next(&mut exchange, now);
         let leases = known && matches!(step, Step::Try(_));
+        let guest = exchange.guest().filter(|_| matches!(step, Step::Refuse(_)));
         self.held.insert(token, Held { exchange, lease: None, began: now.mono });
-        let mut heard = Heard { exchange: Some(token), known, ..Heard::default() };
+        let mut heard = Heard { exchange: Some(token), known, guest, ..Heard::default() };
         heard.step = Some(said(step, now));
         for _ in 0..if leases { ahead.min(MOST_AHEAD) } else { 0 } {
             let Some(lease) = self.begin_ahead(pool, call, now) else { break };
@@ -199,6 +200,7 @@ impl Exchanges {
                 }
             }
             Told::GivenBack(token) => self.give_back(pool, token, now),
+            Told::Borrowed(id, tokens) => pool.borrowed_elsewhere(KeyId(id), tokens, now),
             Told::Unreadable(id) => drop(pool.leave_out(KeyId(id))),
         }
     }
@@ -318,6 +320,7 @@ mod tests {
             talk: Talk::default(),
             source: [0; 16],
             own_requested: false,
+            guest: None,
         }
     }
 

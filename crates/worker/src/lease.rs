@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use potluck_core::{After, Call, End, KeyId, Refusal, Talk, Way};
+use potluck_core::{After, Call, End, Ending, Guest, KeyId, Refusal, Seek, Talk, Way};
 use potluck_gemini::failure::Failure;
 
 use crate::hand::Hand;
@@ -28,6 +28,8 @@ pub struct Lease {
     exchange: Option<Token>,
     known: bool,
     own: bool,
+    /// What its part of the pool says of the bearer, where it has nothing for the call.
+    guest: Option<Guest>,
     /// The key of the pool's that is tried.
     key: Option<[u8; 16]>,
     attempts: u8,
@@ -47,6 +49,7 @@ impl Lease {
             exchange: None,
             known: false,
             own: true,
+            guest: None,
             key: None,
             attempts: 0,
             end: End::LEFT,
@@ -56,7 +59,7 @@ impl Lease {
             Some(refusal) => StepSaid::Refuse(refusal),
             None => match lease.leased() {
                 Some(step) => step,
-                None => lease.ask_for_one().await,
+                None => lease.ask_around().await,
             },
         };
         (lease, step)
@@ -180,8 +183,34 @@ impl Lease {
         Some(StepSaid::Key { number: 1, key })
     }
 
+    /// Asks the part of the pool where the bearer's key lives, and others where it has nothing.
+    async fn ask_around(&mut self) -> StepSaid {
+        let (home, mut asked) = (self.shard, Vec::new());
+        let step = self.ask_for_one().await;
+        let (StepSaid::Refuse(_), Some(guest)) = (&step, self.guest) else { return step };
+        let model = self.call.model.clone().unwrap_or_default();
+        let parts = self.hand.fixed.settings.shards;
+        let seek = Seek { parts, home, model: &model, guest };
+        let next = |asked: &[u8]| {
+            memory::with(|memory| memory.spill.borrow_mut().next(seek, asked, memory::now()))
+        };
+        while let Some(shard) = next(&asked) {
+            self.tell(|exchange| Told::Ended(exchange, End::LEFT));
+            (self.shard, self.call.guest) = (shard, Some(guest));
+            asked.push(shard);
+            match self.ask_for_one().await {
+                StepSaid::Refuse(refusal) => memory::with(|memory| {
+                    memory.spill.borrow_mut().refused(shard, seek, refusal, memory::now());
+                }),
+                found => return found,
+            }
+        }
+        step
+    }
+
     async fn ask_for_one(&mut self) -> StepSaid {
-        let kind = self.kind();
+        // What is lent ahead is lent at home.
+        let kind = self.kind().filter(|_| self.call.guest.is_none());
         let ahead = kind.as_ref().map_or(0, |kind| self.wanted(kind));
         let (exchange, asked_at) = (memory::token(), memory::now());
         let asked = Asked::Begin { exchange, call: Box::new(self.call.clone()), ahead };
@@ -189,10 +218,13 @@ impl Lease {
         self.exchange = Some(exchange);
         let heard = object::ask(&self.hand, self.shard, asked).await.unwrap_or_default();
         self.exchange = heard.exchange;
-        let Heard { step: Some(step), known, ahead, .. } = heard else {
+        let Heard { step: Some(step), known, ahead, guest, .. } = heard else {
             return StepSaid::Bearer { number: 1 };
         };
-        self.learn(known);
+        self.guest = guest;
+        if self.call.guest.is_none() {
+            self.learn(known);
+        }
         if let Some(kind) = kind.filter(|_| !ahead.is_empty()) {
             let over = memory::with(|m| m.leases.borrow_mut().put(&kind, ahead, asked_at));
             self.give_back(over);
@@ -248,6 +280,11 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let end = self.end;
         self.tell(|exchange| Told::Ended(exchange, end));
+        if self.call.guest.is_some() && end.ending != Ending::Left {
+            let home = self.hand.fixed.settings.shard(&self.call.bearer);
+            let borrowed = Told::Borrowed(self.call.bearer, end.tokens);
+            memory::with(|memory| memory.tell(home, [borrowed]));
+        }
         // Whoever left takes the request's context along; it is told with another request.
         if !self.hand.signal.aborted() {
             memory::tell_soon(&self.hand);
@@ -279,6 +316,7 @@ fn said(call: &Call<'_>) -> CallSaid {
         talk: Talk { conversation, signature, has_model_turn, prompt_tokens },
         source: call.source.0.to_be_bytes(),
         own_requested: call.own_requested,
+        guest: call.guest,
     }
 }
 

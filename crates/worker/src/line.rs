@@ -4,7 +4,9 @@
 //! question. Rule: a key crosses sealed, a caller by what the vault makes of the own key; and what
 //! is told comes before what is asked, so that an answer knows of it.
 
-use potluck_core::{After, Call, End, KeyId, Outcome, Refusal, SourceBlock, Talk, Tombstone, Way};
+use potluck_core::{
+    After, Call, End, Guest, KeyId, Outcome, Refusal, SourceBlock, Talk, Tombstone, Way,
+};
 use potluck_gemini::Family;
 use potluck_gemini::body::Metered;
 use potluck_gemini::failure::Failure;
@@ -37,6 +39,8 @@ pub enum Told {
     Ended(Token, End),
     /// It was begun ahead, and no call came.
     GivenBack(Token),
+    /// Another part of the pool served this bearer, with so many tokens.
+    Borrowed(#[serde(with = "hex_bytes")] [u8; 16], u64),
     /// A key that was lent cannot be unsealed.
     Unreadable(#[serde(with = "hex_bytes")] [u8; 16]),
 }
@@ -83,6 +87,9 @@ pub struct Heard {
     /// What to do next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepSaid>,
+    /// What another part of the pool may be told of the bearer, where this one refuses the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
     /// Exchanges begun ahead, good for [`LEASE`](crate::exchanges::LEASE).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<Ahead>,
@@ -163,12 +170,15 @@ pub struct CallSaid {
     pub source: [u8; 16],
     /// The caller asked for the own key.
     pub own_requested: bool,
+    /// Another part of the pool vouches for the bearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
 }
 
 impl CallSaid {
     /// As the pool takes it.
     pub fn call(&self) -> Call<'_> {
-        let CallSaid { family, metered, way, proof, own_requested, .. } = *self;
+        let CallSaid { family, metered, way, proof, own_requested, guest, .. } = *self;
         let Talk { conversation, signature, has_model_turn, prompt_tokens } = self.talk;
         Call {
             bearer: Some(KeyId(self.bearer)),
@@ -184,7 +194,7 @@ impl CallSaid {
             prompt_tokens,
             source: SourceBlock(u128::from_be_bytes(self.source)),
             own_requested,
-            guest: None,
+            guest,
         }
     }
 }

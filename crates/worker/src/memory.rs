@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use potluck_core::{KeyId, Mono};
+use potluck_core::{KeyId, Mono, Spill};
 use potluck_gemini::ApiKey;
 use potluck_vault::{Sealed, Vault};
 use worker::{Date, Delay};
@@ -43,6 +43,8 @@ pub struct Memory {
     pub kept: Cell<usize>,
     /// Until when Google is asked through an object that stands elsewhere.
     pub blocked: Cell<Mono>,
+    /// Where to ask when a part of the pool has nothing.
+    pub spill: RefCell<Spill>,
     opened: RefCell<HashMap<[u8; 16], (Vec<u8>, Rc<ApiKey>)>>,
     known: RefCell<HashMap<KeyId, Mono>>,
     told: RefCell<HashMap<u8, Vec<Told>>>,

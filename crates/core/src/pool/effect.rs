@@ -6,7 +6,7 @@ use crate::{
     call::{Exchange, Served},
     event::{Alarm, mark},
     guard::{Blame, Blow, Decision},
-    id::{Slot, seeded},
+    id::{KeyId, Slot, seeded},
     key::{Reason, State},
     lane::Terms,
     pool::{Job, Pool, terms},
@@ -293,6 +293,16 @@ impl<S: Clone> Pool<S> {
             }
             self.touch(borrower, now);
         }
+    }
+
+    /// Another part of the pool served this bearer: here the loan is only told.
+    pub fn borrowed_elsewhere(&mut self, id: KeyId, tokens: u64, now: Now) {
+        let Some(slot) = self.keys.find(id) else { return };
+        if let Some(key) = self.keys.get_mut(slot) {
+            key.usage.borrowed_calls += 1;
+            key.usage.borrowed_tokens += tokens;
+        }
+        self.touch(slot, now);
     }
 
     /// Counts a served call's tokens for both sides.

@@ -1,0 +1,125 @@
+//! Where to ask next when a part of a pool has nothing for a call.
+//!
+//! A pool can be split into parts by its keys' hashes: one owner of everything must not cap what a
+//! large installation serves. A call begins where its bearer's key lives; if nothing is left there,
+//! another part may serve it as a *guest's*, whom the first part vouches for. Parts that have just
+//! refused guests are not asked again for a moment, so that a pool that is spent as a whole is not
+//! asked part by part for every call.
+
+use std::time::Duration;
+
+use crate::{
+    assoc::Assoc,
+    call::{Guest, Refusal},
+    id::seeded,
+    time::Mono,
+};
+
+/// Remembers which parts of a split pool have nothing for guests.
+#[derive(Debug)]
+pub struct Spill {
+    /// By part, model and kind of guest: until when it is not asked.
+    refused: Assoc<Mono>,
+    /// Where the next search begins, so that guests are spread.
+    turn: u8,
+}
+
+/// A call that looks for a part of the pool to be served by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seek<'a> {
+    /// How many parts there are.
+    pub parts: u8,
+    /// Where the bearer's key lives.
+    pub home: u8,
+    /// The model.
+    pub model: &'a str,
+    /// What is said of the bearer at home.
+    pub guest: Guest,
+}
+
+impl Default for Spill {
+    fn default() -> Self {
+        Spill { refused: Assoc::new(REMEMBERED), turn: 0 }
+    }
+}
+
+impl Spill {
+    /// The next part to ask: not the bearer's own, nor any that was asked for this call, nor one
+    /// that refused such a guest a moment ago. No more than a few are asked for one call.
+    pub fn next(&mut self, seek: Seek<'_>, asked: &[u8], now: Mono) -> Option<u8> {
+        if asked.len() >= MOST_ASKED {
+            return None;
+        }
+        for step in 0..seek.parts {
+            let part = self.turn.wrapping_add(step) % seek.parts;
+            if part == seek.home || asked.contains(&part) {
+                continue;
+            }
+            let until = self.refused.get(place(part, seek));
+            if until.is_none_or(|until| until <= now) {
+                self.turn = (part + 1) % seek.parts;
+                return Some(part);
+            }
+        }
+        None
+    }
+
+    /// A part had nothing for a guest.
+    pub fn refused(&mut self, part: u8, seek: Seek<'_>, refusal: Refusal, now: Mono) {
+        let wait = match refusal {
+            Refusal::Resting { wait, .. } | Refusal::Reserved { wait } => wait.min(LONGEST),
+            _ => SHORTEST,
+        };
+        self.refused.insert(place(part, seek), now + wait.max(SHORTEST));
+    }
+}
+
+fn place(part: u8, seek: Seek<'_>) -> u64 {
+    let kind = u64::from(part) << 1 | u64::from(seek.guest == Guest::Entitled);
+    seeded(kind, seek.model.as_bytes())
+}
+
+/// Parts asked for one call beside its own.
+const MOST_ASKED: usize = 3;
+/// Refusals remembered: a few models of each of sixteen parts.
+const REMEMBERED: u32 = 1 << 10;
+/// A part that refused is left alone at least so long,
+const SHORTEST: Duration = Duration::from_secs(1);
+/// and at most: what is kept is released over the day.
+const LONGEST: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seek(parts: u8, model: &str, guest: Guest) -> Seek<'_> {
+        Seek { parts, home: 0, model, guest }
+    }
+
+    #[test]
+    fn a_part_that_refused_is_not_asked_again_for_a_moment() {
+        let mut spill = Spill::default();
+        let refusal = Refusal::Reserved { wait: Duration::from_secs(5) };
+        let borrows = seek(3, "m", Guest::Borrows);
+        for part in [1, 2] {
+            assert_eq!(spill.next(borrows, &[], Mono(0)), Some(part));
+            spill.refused(part, borrows, refusal, Mono(0));
+        }
+        assert_eq!(spill.next(borrows, &[], Mono(4_999)), None);
+        let entitled = seek(3, "m", Guest::Entitled);
+        assert!(spill.next(entitled, &[], Mono(0)).is_some(), "other guests may be served");
+        assert!(spill.next(seek(3, "n", Guest::Borrows), &[], Mono(0)).is_some());
+        assert!(spill.next(borrows, &[], Mono(5_000)).is_some());
+    }
+
+    #[test]
+    fn guests_are_spread_and_few_parts_are_asked() {
+        let mut spill = Spill::default();
+        let borrows = seek(16, "m", Guest::Borrows);
+        let mut first: Vec<u8> =
+            (0..15).filter_map(|_| spill.next(borrows, &[], Mono(0))).collect();
+        first.sort_unstable();
+        assert_eq!(first, (1..16).collect::<Vec<u8>>());
+        assert_eq!(spill.next(borrows, &[1, 2, 3], Mono(0)), None);
+    }
+}
