@@ -1,7 +1,5 @@
 //! One key of the pool: its state, limits, rests and counts.
 
-use std::time::Duration;
-
 use crate::{
     id::{KeyId, Slot},
     lane::Place,
@@ -22,16 +20,12 @@ pub(crate) struct Key<S> {
     pub(crate) suspect: Option<Reason>,
     pub(crate) added: Wall,
     pub(crate) rests: Vec<Rest>,
-    /// Prompts larger than this many tokens do not fit this lane's minute.
-    pub(crate) bounds: Vec<Bound>,
     /// Its project's accounts, unless another key of the project keeps them.
     pub(crate) meters: Vec<Meter>,
-    pub(crate) kin: Kin,
+    /// Other keys of its project, as far as any are known.
+    pub(crate) kin: Option<Box<Kin>>,
     pub(crate) usage: Usage,
-    /// Calls lent since the day began, and when it ends.
-    pub(crate) lent_today: u32,
-    pub(crate) day_end: Wall,
-    /// The wake-up that is queued for it.
+    /// The wake-up that is queued for the end of a day whose loan is used up.
     pub(crate) day_wake: Mono,
     /// Attempts under way whose head is not there yet.
     pub(crate) leases: u32,
@@ -53,12 +47,9 @@ impl<S> Key<S> {
             suspect: None,
             added,
             rests: Vec::new(),
-            bounds: Vec::new(),
             meters: Vec::new(),
-            kin: Kin::Alone,
+            kin: None,
             usage: Usage::default(),
-            lent_today: 0,
-            day_end: Wall(0),
             day_wake: Mono::NEVER,
             leases: 0,
             probe: Probe { failures: 0, asked: None, cleared: 0, doubt: None, at: Mono::NEVER },
@@ -101,20 +92,9 @@ impl<S> Key<S> {
     /// Whether today's loan is used up.
     pub(crate) fn lent_out(&self, now: Wall) -> bool {
         let limit = self.limits.lend_per_day;
-        limit.is_some_and(|limit| limit == 0 || (now < self.day_end && self.lent_today >= limit))
-    }
-
-    /// Whether a prompt of this size fits the key's minute, as far as is known.
-    pub(crate) fn fits(&self, lane: u16, tokens: u32, now: Mono) -> bool {
-        let too_small = |bound: &Bound| {
-            bound.lane == lane && bound.until > now && u64::from(tokens) >= bound.tokens
-        };
-        !self.bounds.iter().any(too_small)
-    }
-
-    pub(crate) fn learn_bound(&mut self, lane: u16, tokens: u64, now: Mono) {
-        self.bounds.retain(|bound| bound.lane != lane && bound.until > now);
-        self.bounds.push(Bound { lane, tokens, until: now + BOUND_FOR });
+        limit.is_some_and(|limit| {
+            limit == 0 || (now < self.usage.day_end && self.usage.lent_today >= limit)
+        })
     }
 
     /// The class in the census.
@@ -187,19 +167,10 @@ impl<S> Key<S> {
 /// Which keys share a project with this one, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kin {
-    Alone,
     /// Another key keeps the project's accounts.
     Of(Slot),
     /// This key keeps them for these, too.
     Heads(Vec<Slot>),
-}
-
-/// A learned size bound.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bound {
-    lane: u16,
-    tokens: u64,
-    until: Mono,
 }
 
 /// The life of a key in the pool.
@@ -336,9 +307,6 @@ pub struct Usage {
     pub day_end: Wall,
 }
 
-/// Google raises limits now and then; a learned bound is asked again after a day.
-const BOUND_FOR: Duration = Duration::from_secs(24 * 3600);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,14 +317,5 @@ mod tests {
             assert_eq!(Reason::parse(reason.name()), Some(reason));
         }
         assert_eq!(Reason::parse("none"), None);
-    }
-
-    #[test]
-    fn a_learned_bound_holds_for_its_lane_and_its_day() {
-        let mut key = Key::new(KeyId([1; 16]), (), Limits::default(), Wall(0));
-        key.learn_bound(3, 200, Mono(0));
-        assert!(key.fits(3, 199, Mono(1)) && !key.fits(3, 200, Mono(1)));
-        assert!(key.fits(4, 9_999, Mono(1)));
-        assert!(key.fits(3, 9_999, Mono(0) + BOUND_FOR));
     }
 }

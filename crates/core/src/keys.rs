@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use crate::{
     id::{Hashed, KeyId, Slot},
     key::{Key, Kin},
-    lane::Place,
-    time::Mono,
+    meter::Meter,
 };
 
 /// All keys of the pool.
@@ -56,23 +55,14 @@ impl<S> Keys<S> {
         place.key.as_ref().map(|key| (slot, key))
     }
 
-    /// Whether a prompt of so many tokens fits what a key has left, as far as is known.
-    pub(crate) fn fits(
-        &self,
-        slot: Slot,
-        place: Place,
-        tokens: u32,
-        today: u32,
-        now: Mono,
-    ) -> bool {
-        let Some(key) = self.get(slot) else { return false };
-        let head = match key.kin {
-            Kin::Of(head) => self.get(head).unwrap_or(key),
+    /// The account that a key's project has of a quota, if it has one.
+    pub(crate) fn meter(&self, slot: Slot, quota: u16) -> Option<&Meter> {
+        let key = self.get(slot)?;
+        let head = match key.kin.as_deref() {
+            Some(Kin::Of(head)) => self.get(*head).unwrap_or(key),
             _ => key,
         };
-        let meter = head.meters.iter().find(|meter| meter.lane == place.quota);
-        key.fits(place.lane, tokens, now)
-            && meter.is_none_or(|meter| meter.fits(tokens, today, now))
+        head.meters.iter().find(|meter| meter.lane == quota)
     }
 
     pub(crate) fn insert(&mut self, key: Key<S>) -> Slot {

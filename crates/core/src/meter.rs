@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::{
     quota::{Allowance, Axis, Tiers},
     rest::Cause,
-    time::{Mono, Now},
+    time::Mono,
+    verdict::size_bound,
     window::Window,
 };
 
@@ -26,7 +27,10 @@ pub(crate) struct Meter {
     day: u32,
     requests: u32,
     tokens: u32,
-    minute: Window,
+    /// Counted only where a minute's limit is known.
+    minute: Option<Box<Window>>,
+    /// Prompts near a minute's tokens are not for this project before then.
+    large_from: Mono,
     /// Calls of the contributor's today that the own keys alone would have served,
     pub(crate) taken: u32,
     /// those of them in the minute that began last,
@@ -62,7 +66,8 @@ impl Meter {
             day: today,
             requests: 0,
             tokens: 0,
-            minute: Window::default(),
+            minute: None,
+            large_from: Mono(0),
             taken: 0,
             taken_minute: 0,
             minute_of: 0,
@@ -96,8 +101,8 @@ impl Meter {
     pub(crate) fn spend(&mut self, tokens: u32, now: Mono) {
         self.requests = self.requests.saturating_add(1);
         self.tokens = self.tokens.saturating_add(tokens);
-        if self.allowance.has_minute() {
-            self.minute.add(1, tokens, now);
+        if let Some(minute) = self.minute() {
+            minute.add(1, tokens, now);
         }
     }
 
@@ -105,7 +110,9 @@ impl Meter {
     pub(crate) fn unspend(&mut self, tokens: u32, at: Mono) {
         self.requests = self.requests.saturating_sub(1);
         self.tokens = self.tokens.saturating_sub(tokens);
-        self.minute.remove(1, tokens, at);
+        if let Some(minute) = self.minute() {
+            minute.remove(1, tokens, at);
+        }
     }
 
     /// Puts right the tokens of a call, once they are known.
@@ -113,8 +120,8 @@ impl Meter {
         let more = actual.saturating_sub(estimate);
         self.tokens = self.tokens.saturating_add(more);
         self.tokens = self.tokens.saturating_sub(estimate.saturating_sub(actual));
-        if more > 0 && self.allowance.has_minute() {
-            self.minute.add(0, more, now);
+        if let Some(minute) = self.minute().filter(|_| more > 0) {
+            minute.add(0, more, now);
         }
     }
 
@@ -122,11 +129,20 @@ impl Meter {
     pub(crate) fn fits(&self, tokens: u32, today: u32, now: Mono) -> bool {
         let spent = if self.day == today { self.tokens } else { 0 };
         let minute = self.allowance.limit(Axis::MinuteTokens).is_none_or(|limit| {
-            let over = |_: u32, spent: u32| spent.saturating_add(tokens) <= limit;
-            self.minute.fits_at(now, over).is_some_and(|at| at <= now)
+            if is_large(tokens, limit) {
+                return self.large_from <= now;
+            }
+            let under = |_: u32, spent: u32| spent.saturating_add(tokens) <= limit;
+            self.minute.as_ref().is_none_or(|minute| minute.fits_at(now, under) == Some(now))
         });
         let day = self.allowance.limit(Axis::DayTokens);
         minute && day.is_none_or(|limit| spent.saturating_add(tokens) <= limit)
+    }
+
+    /// Whether a prompt alone is too large for a minute, as one of its size was.
+    pub(crate) fn is_outgrown(&self, tokens: u32, now: Mono) -> bool {
+        let limit = self.allowance.limit(Axis::MinuteTokens);
+        self.large_from > now && limit.is_some_and(|limit| is_large(tokens, limit))
     }
 
     /// What is spent, as far as is known, so that not even a small call passes; and until when.
@@ -136,17 +152,28 @@ impl Meter {
         if requests || self.tokens >= limit(Axis::DayTokens) {
             return Some((Cause::Day, midnight));
         }
-        if !self.allowance.has_minute() {
-            return None;
-        }
-        self.minute.turn(now);
         let (rpm, tpm) = (limit(Axis::MinuteRequests), limit(Axis::MinuteTokens));
-        let at = self.minute.fits_at(now, |requests, tokens| requests < rpm && tokens < tpm)?;
+        let minute = self.minute()?;
+        minute.turn(now);
+        let at = minute.fits_at(now, |requests, tokens| requests < rpm && tokens < tpm)?;
         (at > now).then_some((Cause::Minute, at))
     }
 
+    /// A prompt alone was refused as larger than a minute: others like it are kept away for a day.
+    pub(crate) fn outgrown_by_prompt(&mut self, now: Mono) {
+        self.large_from = now + LARGE_FOR;
+    }
+
+    /// The minute's counts, if there is a limit that they are for.
+    fn minute(&mut self) -> Option<&mut Window> {
+        if !self.allowance.has_minute() {
+            return None;
+        }
+        Some(self.minute.get_or_insert_default())
+    }
+
     /// Google named a limit that was met. Whether less was counted here: others spend of it too.
-    pub(crate) fn told(&mut self, axis: Axis, limit: u32, now: Now, today: u32) -> bool {
+    pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32) -> bool {
         self.allowance.set(axis, Some(limit));
         self.confirmed = today;
         let counted = match axis {
@@ -155,11 +182,7 @@ impl Meter {
                 self.tokens = self.tokens.max(limit);
                 return false;
             }
-            Axis::MinuteRequests => {
-                self.minute.turn(now.mono);
-                self.minute.requests()
-            }
-            Axis::MinuteTokens => return false,
+            Axis::MinuteRequests | Axis::MinuteTokens => return false,
         };
         counted < limit
     }
@@ -224,8 +247,15 @@ impl Meter {
 
 /// Limits that nothing confirmed for so long are forgotten.
 const BELIEVED_FOR_DAYS: u32 = 60;
+/// Whether a prompt may be larger than a minute's tokens: estimates are rough.
+fn is_large(tokens: u32, limit: u32) -> bool {
+    u64::from(tokens) >= size_bound(limit.into())
+}
+
 /// How long after Google last confirmed a limit it is tried whether more is served: at most one
 /// call in two weeks is spent on it, which is less than one in two hundred of the smallest quota.
 const TRY_BEYOND_AFTER_DAYS: u32 = 14;
 
+/// Google raises limits now and then: what a large prompt met is asked again after a day.
+const LARGE_FOR: Duration = Duration::from_secs(24 * 3600);
 const MINUTE_MS: u64 = Duration::from_secs(60).as_millis() as u64;

@@ -28,7 +28,8 @@ struct Cell {
 }
 
 impl Window {
-    pub(crate) fn requests(&self) -> u32 {
+    #[cfg(test)]
+    fn requests(&self) -> u32 {
         self.requests
     }
 

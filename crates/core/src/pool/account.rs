@@ -40,7 +40,7 @@ impl<S: Clone> Pool<S> {
 
     /// The key that keeps the accounts of a key's project.
     pub(super) fn head(&self, slot: Slot) -> Slot {
-        match self.keys.get(slot).map(|key| &key.kin) {
+        match self.keys.get(slot).and_then(|key| key.kin.as_deref()) {
             Some(Kin::Of(head)) if self.keys.get(*head).is_some() => *head,
             _ => slot,
         }
@@ -50,7 +50,7 @@ impl<S: Clone> Pool<S> {
     pub(super) fn family_of(&self, slot: Slot) -> Vec<Slot> {
         let head = self.head(slot);
         let mut all = vec![head];
-        if let Some(Kin::Heads(others)) = self.keys.get(head).map(|key| &key.kin) {
+        if let Some(Kin::Heads(others)) = self.keys.get(head).and_then(|key| key.kin.as_deref()) {
             all.extend(others.iter().copied());
         }
         all
@@ -134,6 +134,14 @@ impl<S: Clone> Pool<S> {
         }
     }
 
+    /// A prompt alone was larger than a minute of the key's: such prompts are not for it.
+    pub(super) fn outgrown_by_prompt(&mut self, slot: Slot, lane: u16, now: Now) {
+        self.lanes.at_mut(lane).pinned = true;
+        if let Some(meter) = self.meter(slot, lane, now) {
+            meter.outgrown_by_prompt(now.mono);
+        }
+    }
+
     /// Learns limits from a refusal that names them.
     fn learn(&mut self, x: &Exchange, slot: Slot, failure: &Failure, now: Now) {
         let named = failure.quotas.iter().any(|quota| Axis::of(quota).is_some());
@@ -153,7 +161,7 @@ impl<S: Clone> Pool<S> {
             let (Some(axis), Some(limit)) = (Axis::of(quota), limit) else { continue };
             let Some(meter) = self.meter(slot, lane, now) else { return };
             let counted = meter.requests();
-            let below = meter.told(axis, limit, now, today);
+            let below = meter.told(axis, limit, today);
             if axis == Axis::DayRequests && counted > limit {
                 // More was served than one project may have: these keys are of several.
                 self.part(self.head(slot), now);
@@ -254,7 +262,7 @@ impl<S: Clone> Pool<S> {
         now: Now,
     ) {
         // Most keys are alone, and have no list to be made.
-        if self.keys.get(slot).is_some_and(|key| key.kin == Kin::Alone) {
+        if self.keys.get(slot).is_some_and(|key| key.kin.is_none()) {
             return self.rest(slot, Reach::Lane(quota), cause, until, now);
         }
         for slot in self.family_of(slot) {
@@ -317,7 +325,7 @@ impl<S: Clone> Pool<S> {
                 key.is_lent(now.wall) && !rests && lane.terms.allow(&key.limits, &lane.model)
             })
         };
-        match self.keys.get(head).map(|key| &key.kin) {
+        match self.keys.get(head).and_then(|key| key.kin.as_deref()) {
             Some(Kin::Heads(others)) => lends(head) || others.iter().any(|slot| lends(*slot)),
             _ => lends(head),
         }

@@ -12,7 +12,7 @@ use crate::{
     pool::{Job, Pool, terms},
     rest::{BILLING_FOR, CLOSED_FOR, Cause, DOUBT_FOR, KEEP_ABOVE, Reach, Rest},
     time::{Mono, Now},
-    verdict::{Verdict, size_bound},
+    verdict::Verdict,
     wire::Failure,
 };
 
@@ -55,12 +55,7 @@ impl<S: Clone> Pool<S> {
                 let until = now.mono + BILLING_FOR;
                 self.rest(slot, Reach::Everything, Cause::Billing, until, now);
             }
-            Verdict::TooLarge(limit) => {
-                self.lanes.at_mut(lane).pinned = true;
-                if let Some(key) = self.keys.get_mut(slot) {
-                    key.learn_bound(lane, size_bound(limit), now.mono);
-                }
-            }
+            Verdict::TooLarge(_) => self.outgrown_by_prompt(slot, lane, now),
             Verdict::CallerFault
             | Verdict::Unclear
             | Verdict::Signature

@@ -132,14 +132,14 @@ impl<S: Clone> Pool<S> {
         let meters = std::mem::take(&mut key.meters);
         for slot in &joining {
             if let Some(key) = self.keys.get_mut(*slot) {
-                key.kin = Kin::Of(head);
+                key.kin = Some(Box::new(Kin::Of(head)));
             }
         }
         self.siblings += 1;
         let Some(key) = self.keys.get_mut(head) else { return };
-        match &mut key.kin {
-            Kin::Heads(others) => others.extend(joining),
-            kin => *kin = Kin::Heads(joining),
+        match key.kin.as_deref_mut() {
+            Some(Kin::Heads(others)) => others.extend(joining),
+            _ => key.kin = Some(Box::new(Kin::Heads(joining))),
         }
         for meter in meters {
             let lane = meter.lane;
@@ -153,16 +153,16 @@ impl<S: Clone> Pool<S> {
     /// A key leaves: its project's accounts go to another of its keys.
     pub(super) fn leave_kin(&mut self, slot: Slot) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        match std::mem::replace(&mut key.kin, Kin::Alone) {
-            Kin::Alone => self.unbook(slot),
-            Kin::Of(head) => {
+        match key.kin.take().map(|kin| *kin) {
+            None => self.unbook(slot),
+            Some(Kin::Of(head)) => {
                 self.siblings = self.siblings.saturating_sub(1);
                 let Some(key) = self.keys.get_mut(head) else { return };
-                if let Kin::Heads(others) = &mut key.kin {
+                if let Some(Kin::Heads(others)) = key.kin.as_deref_mut() {
                     others.retain(|one| *one != slot);
                 }
             }
-            Kin::Heads(others) => self.hand_over(slot, others),
+            Some(Kin::Heads(others)) => self.hand_over(slot, others),
         }
     }
 
@@ -172,13 +172,13 @@ impl<S: Clone> Pool<S> {
         let meters = std::mem::take(&mut key.meters);
         for other in &others {
             if let Some(key) = self.keys.get_mut(*other) {
-                key.kin = Kin::Of(heir);
+                key.kin = Some(Box::new(Kin::Of(heir)));
             }
         }
         self.siblings = self.siblings.saturating_sub(1);
         let Some(key) = self.keys.get_mut(heir) else { return };
         key.meters = meters;
-        key.kin = if others.is_empty() { Kin::Alone } else { Kin::Heads(others) };
+        key.kin = (!others.is_empty()).then(|| Box::new(Kin::Heads(others)));
     }
 
     /// A project spent more than its limit allows: its keys are of several.
@@ -190,7 +190,7 @@ impl<S: Clone> Pool<S> {
         self.unbook(head);
         for slot in &family {
             if let Some(key) = self.keys.get_mut(*slot) {
-                key.kin = Kin::Alone;
+                key.kin = None;
             }
         }
         self.siblings = self.siblings.saturating_sub(family.len() as u32 - 1);

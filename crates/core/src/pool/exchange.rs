@@ -215,11 +215,11 @@ impl<S: Clone> Pool<S> {
     fn lend(&mut self, slot: Slot, now: Now) {
         let day_end = self.day_end(now);
         let Some(key) = self.keys.get_mut(slot) else { return };
-        if key.day_end != day_end {
-            key.day_end = day_end;
-            key.lent_today = 0;
+        if key.usage.day_end != day_end {
+            key.usage.day_end = day_end;
+            key.usage.lent_today = 0;
         }
-        key.lent_today = key.lent_today.saturating_add(1);
+        key.usage.lent_today = key.usage.lent_today.saturating_add(1);
         if key.limits.lend_per_day.is_some() && key.lent_out(now.wall) {
             self.wake_at_day_end(slot, now);
             self.sync(slot, now);
@@ -230,7 +230,7 @@ impl<S: Clone> Pool<S> {
     pub(super) fn unlend(&mut self, slot: Slot, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         let was_out = key.lent_out(now.wall);
-        key.lent_today = key.lent_today.saturating_sub(1);
+        key.usage.lent_today = key.usage.lent_today.saturating_sub(1);
         if was_out {
             self.sync(slot, now);
         }

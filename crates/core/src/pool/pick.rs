@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use crate::{
     call::{Exchange, Share},
     id::Slot,
-    key::Key,
     lane::Terms,
     pool::{Pool, lends},
     rest::Reach,
@@ -43,18 +42,19 @@ impl<S: Clone> Pool<S> {
         {
             return Some(own);
         }
-        let (keys, place, today) = (&self.keys, self.lanes.place(lane), self.today(now));
-        let tokens = x.prompt_tokens;
-        let fits = |at: u32| {
-            !x.has_tried_place(at)
-                && keys
-                    .at(at)
-                    .is_some_and(|(slot, _)| keys.fits(slot, place, tokens, today, now.mono))
+        self.from_ring(x, lane, now).or_else(|| self.last_resort(x, now))
+    }
+
+    /// The next key of the lane's ring.
+    fn from_ring(&mut self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
+        let (keys, quota, today) = (&self.keys, self.lanes.at(lane).quota, self.today(now));
+        let fits = |slot: Slot| {
+            let meter = keys.meter(slot, quota);
+            meter.is_none_or(|meter| meter.fits(x.prompt_tokens, today, now.mono))
         };
-        if let Some(at) = self.lanes.at_mut(lane).ring.take(LOOKS, fits) {
-            return self.keys.at(at).map(|(slot, _)| slot);
-        }
-        self.last_resort(x, now)
+        let ready = |at: u32| !x.has_tried_place(at) && keys.at(at).is_some_and(|(s, _)| fits(s));
+        let at = self.lanes.at_mut(lane).ring.take(LOOKS, ready)?;
+        self.keys.at(at).map(|(slot, _)| slot)
     }
 
     /// Whether `pick` would find a key.
@@ -77,11 +77,10 @@ impl<S: Clone> Pool<S> {
     /// Whether keys are ready, but all too small for the prompt.
     pub(super) fn outgrown(&self, x: &Exchange, now: Now) -> bool {
         let Some(lane) = x.lane else { return false };
-        let small = |key: &Key<S>| !key.fits(lane, x.prompt_tokens, now.mono);
+        let small = |slot: Slot| self.is_too_small(x, slot, lane, now);
         let ring = &self.lanes.at(lane).ring;
-        let in_ring = |at: u32| self.keys.at(at).is_some_and(|(_, key)| small(key));
-        let own = x.own.and_then(|own| self.keys.get(own));
-        ring.any(1, in_ring) || ring.len() == 0 && own.is_some_and(small)
+        let in_ring = |at: u32| self.keys.at(at).is_some_and(|(slot, _)| small(slot));
+        ring.any(1, in_ring) || ring.len() == 0 && x.own.is_some_and(small)
     }
 
     /// The key of a conversation's last turn, if it is known.
@@ -108,7 +107,14 @@ impl<S: Clone> Pool<S> {
 
     /// Whether a prompt fits what a key has left, as far as is known.
     fn fits(&self, x: &Exchange, slot: Slot, lane: u16, now: Now) -> bool {
-        self.keys.fits(slot, self.lanes.place(lane), x.prompt_tokens, self.today(now), now.mono)
+        let meter = self.keys.meter(slot, self.lanes.at(lane).quota);
+        meter.is_none_or(|meter| meter.fits(x.prompt_tokens, self.today(now), now.mono))
+    }
+
+    /// Whether a key is known to be too small for a prompt, whenever it comes.
+    fn is_too_small(&self, x: &Exchange, slot: Slot, lane: u16, now: Now) -> bool {
+        let meter = self.keys.meter(slot, self.lanes.at(lane).quota);
+        meter.is_some_and(|meter| meter.is_outgrown(x.prompt_tokens, now.mono))
     }
 
     fn kept(&mut self, x: &Exchange, now: Now) -> Option<Slot> {
@@ -166,7 +172,7 @@ impl<S: Clone> Pool<S> {
         let lane = x.lane?;
         let at = self.lanes.at(lane);
         let key = self.keys.get(slot).filter(|key| key.is_active())?;
-        if !key.fits(lane, x.prompt_tokens, now.mono) {
+        if self.is_too_small(x, slot, lane, now) {
             return None;
         }
         let mut wake = key.rested_at(self.lanes.place(lane), now.mono);
@@ -175,7 +181,7 @@ impl<S: Clone> Pool<S> {
                 return None;
             }
             if key.lent_out(now.wall) {
-                wake = wake.max(now.mono_at(key.day_end));
+                wake = wake.max(now.mono_at(key.usage.day_end));
             }
             if key.limits.lend_per_day == Some(0) {
                 return None;

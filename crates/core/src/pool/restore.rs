@@ -19,8 +19,6 @@ impl<S: Clone> Pool<S> {
         let mut key = Key::new(record.id, secret, record.limits, record.added);
         key.state = record.state;
         key.usage = record.usage;
-        key.day_end = record.usage.day_end;
-        key.lent_today = record.usage.lent_today;
         let slot = self.keys.insert(key);
         for cooldown in record.cooldowns {
             self.restore_cooldown(slot, cooldown, now);

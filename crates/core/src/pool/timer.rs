@@ -111,8 +111,8 @@ impl<S: Clone> Pool<S> {
             return;
         }
         // A day that was counted on a clock far ahead is over with the present one.
-        key.day_end = key.day_end.min(day_end);
-        let at = now.mono_at(key.day_end);
+        key.usage.day_end = key.usage.day_end.min(day_end);
+        let at = now.mono_at(key.usage.day_end);
         if at < key.day_wake {
             key.day_wake = at;
             self.wakes.push(Reverse((at, slot)));

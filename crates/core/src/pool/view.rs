@@ -92,8 +92,7 @@ impl<S: Clone> Pool<S> {
 
     /// A key's counts, the day's loans among them.
     pub(super) fn usage(&self, slot: Slot) -> Option<Usage> {
-        let key = self.keys.get(slot)?;
-        Some(Usage { lent_today: key.lent_today, day_end: key.day_end, ..key.usage })
+        self.keys.get(slot).map(|key| key.usage)
     }
 
     fn scope(&self, reach: Reach) -> Scope {
