@@ -1,0 +1,143 @@
+//! What is counted of a run; the learning day is not.
+
+use crate::{
+    google::{Answer, Google},
+    policy::{Policy, Standing},
+    run::Live,
+    world::{Ask, DAY, MODELS, Ms, QUOTAS, World},
+};
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Calls made.
+    pub calls: u64,
+    /// Calls served.
+    pub served: u64,
+    /// Attempts made for them all.
+    pub attempts: u64,
+    /// Attempts that met a spent quota after the key's first day on the model.
+    pub refusals: u64,
+    /// Calls that failed though there was quota that they could have had.
+    pub failures_while_quota: u64,
+    /// Calls served, by contributor and quota.
+    pub served_by: Vec<[u64; QUOTAS]>,
+    /// Good keys that were held for dead when it was looked.
+    pub good_lost: u64,
+    /// Keys still held for good a minute after Google said that they are dead.
+    pub dead_kept: u64,
+}
+
+pub(super) struct Measure<'w> {
+    world: &'w World,
+    pub(super) tally: Tally,
+    /// When a key was first asked for a model, by key and model.
+    first: Vec<Ms>,
+    /// Since when the policy could know that a key is dead.
+    told_dead: Vec<Ms>,
+}
+
+impl<'w> Measure<'w> {
+    pub(super) fn new(world: &'w World) -> Measure<'w> {
+        let served_by = vec![[0; QUOTAS]; world.contributors.len()];
+        Measure {
+            world,
+            tally: Tally { served_by, ..Tally::default() },
+            first: vec![Ms::MAX; world.keys.len() * MODELS.len()],
+            told_dead: vec![Ms::MAX; world.keys.len()],
+        }
+    }
+
+    pub(super) fn attempt(&mut self, live: &Live, key: u32, answer: &Answer, alive: bool, now: Ms) {
+        if matches!(answer, Answer::Dead) && !alive {
+            let told = &mut self.told_dead[key as usize];
+            *told = now.min(*told);
+        }
+        let place = key as usize * MODELS.len() + usize::from(live.ask.model);
+        let first = &mut self.first[place];
+        *first = now.min(*first);
+        let knows = now >= *first + DAY;
+        if self.counts(&live.ask) {
+            self.tally.attempts += 1;
+            let refused = matches!(answer, Answer::Quota { .. });
+            self.tally.refusals += u64::from(refused && knows);
+        }
+    }
+
+    pub(super) fn served(&mut self, live: &Live) {
+        if self.counts(&live.ask) {
+            self.tally.calls += 1;
+            self.tally.served += 1;
+            let contributor = live.ask.contributor as usize;
+            self.tally.served_by[contributor][live.ask.quota()] += 1;
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        live: &Live,
+        google: &mut Google<'_>,
+        policy: &mut dyn Policy,
+        now: Ms,
+    ) {
+        if !self.counts(&live.ask) {
+            return;
+        }
+        self.tally.calls += 1;
+        let needless = google.is_alive(live.ask.key)
+            && self.world.trouble(now).is_none()
+            && self.may_have(&live.ask, google, policy, now)
+            && self.has_room(live, google, now);
+        self.tally.failures_while_quota += u64::from(needless);
+    }
+
+    /// Whether the caller has a right to quota that is there: the own, or what nobody has reserved.
+    fn may_have(
+        &self,
+        ask: &Ask,
+        google: &mut Google<'_>,
+        policy: &mut dyn Policy,
+        now: Ms,
+    ) -> bool {
+        let quota = ask.quota();
+        ask.entitled || google.left_of_all(quota, now) > policy.reserve(quota, now)
+    }
+
+    /// Whether a key that was not tried would have served the call now.
+    fn has_room(&self, live: &Live, google: &mut Google<'_>, now: Ms) -> bool {
+        let (quota, tokens) = (live.ask.quota(), u64::from(live.ask.tokens));
+        (0..self.world.keys.len() as u32).any(|key| {
+            let Some(project) = self.lent(key, &live.ask) else { return false };
+            google.left(project, quota) > 0
+                && google.is_usable(key)
+                && !live.tried.contains(&key)
+                && google.has_room(project, quota, tokens, now)
+        })
+    }
+
+    /// The project of a key, if it may serve such a call: what is billed is lent by name only.
+    fn lent(&self, key: u32, ask: &Ask) -> Option<usize> {
+        let of = self.world.keys[key as usize];
+        let may = key == ask.key || self.world.is_lent(key, ask.quota());
+        may.then_some(of.project)
+    }
+
+    pub(super) fn revived(&mut self, key: u32) {
+        self.told_dead[key as usize] = Ms::MAX;
+    }
+
+    pub(super) fn inspect(&mut self, google: &Google<'_>, policy: &dyn Policy, now: Ms) {
+        for (number, key) in self.world.keys.iter().enumerate() {
+            let standing = policy.standing(number as u32, now);
+            let alive = google.is_alive(number as u32);
+            let lost = alive && key.joins == Ms::MIN && standing != Standing::In;
+            self.tally.good_lost += u64::from(lost);
+            let known = self.told_dead[number].saturating_add(60_000) <= now;
+            self.tally.dead_kept += u64::from(!alive && known && standing == Standing::In);
+        }
+    }
+
+    fn counts(&self, ask: &Ask) -> bool {
+        ask.at >= self.world.measured_from()
+    }
+}
