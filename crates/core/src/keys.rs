@@ -34,6 +34,11 @@ impl<S> Keys<S> {
         self.by_id.len() as u32
     }
 
+    /// How many places there are, free ones among them.
+    pub(crate) fn places(&self) -> u32 {
+        self.places.len() as u32
+    }
+
     pub(crate) fn find(&self, id: KeyId) -> Option<Slot> {
         self.by_id.get(&id).copied()
     }
@@ -63,6 +68,15 @@ impl<S> Keys<S> {
             _ => key,
         };
         head.meters.iter().find(|meter| meter.lane == quota)
+    }
+
+    /// Every key's place.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        let taken = |(at, seat): (usize, &Seat<S>)| {
+            let slot = Slot { at: at as u32, generation: seat.generation };
+            seat.key.is_some().then_some(slot)
+        };
+        self.places.iter().enumerate().filter_map(taken).collect()
     }
 
     pub(crate) fn insert(&mut self, key: Key<S>) -> Slot {

@@ -12,6 +12,7 @@
 //! for those who have had less. So it is shared out max-min fairly without anybody waiting in turn.
 
 use crate::{
+    habit,
     meter::Booked,
     quota::{Axis, Tiers},
     record::Outlook,
@@ -32,7 +33,12 @@ pub(crate) struct Ledger {
     boundless_minutes: u32,
     /// Entitled calls today.
     taken: u64,
-    demand: Demand,
+    hours: Hours,
+    /// Entitled calls that are usual in a day, and how far they vary (squared);
+    usual: f64,
+    spread: f64,
+    /// and how much of them comes at once, times all that come.
+    clumps: f64,
     /// What was borrowed today, and the weight of those who asked.
     borrowed: u64,
     weight: u64,
@@ -49,7 +55,8 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    fn hour(&self) -> usize {
+    /// The hour of the day, from midnight.
+    pub(crate) fn hour(&self) -> usize {
         (HOURS - 1).saturating_sub(self.hours_left as usize)
     }
 
@@ -79,7 +86,7 @@ impl Ledger {
             return;
         }
         if self.day != 0 {
-            self.demand.learn(self.capacity, today.saturating_sub(self.day));
+            self.hours.learn();
         }
         self.day = today;
         (self.spent, self.taken, self.borrowed, self.weight) = (0, 0, 0, 0);
@@ -96,6 +103,14 @@ impl Ledger {
         self.projects = self.projects + u32::from(new.counts) - u32::from(old.counts);
         self.boundless_minutes =
             self.boundless_minutes + u32::from(new.boundless) - u32::from(old.boundless);
+        self.usual += f64::from(new.usual) - f64::from(old.usual);
+        self.spread += f64::from(new.spread) - f64::from(old.spread);
+        self.clumps += f64::from(new.clump) - f64::from(old.clump);
+    }
+
+    /// A first limit is known: of today's calls so many were within it.
+    pub(crate) fn begins(&mut self, taken: u64) {
+        self.taken = taken;
     }
 
     /// Whether anything is known of a day's limit: only then can it be scarce.
@@ -116,14 +131,14 @@ impl Ledger {
     /// An entitled call came.
     pub(crate) fn took(&mut self, moment: Moment) {
         self.taken += 1;
-        self.demand.came(moment);
+        self.hours.came(moment);
         self.pace.came(moment.now);
     }
 
     /// It did not come after all.
     pub(crate) fn untook(&mut self, moment: Moment) {
         self.taken = self.taken.saturating_sub(1);
-        self.demand.left(moment);
+        self.hours.left(moment);
     }
 
     /// A call is about to be sent.
@@ -150,7 +165,18 @@ impl Ledger {
         let capacity = self.capacity + more;
         let left = capacity.saturating_sub(self.spent);
         let entitled = capacity.saturating_sub(self.taken);
-        Outlook { left, kept: self.demand.to_come(capacity, moment).min(entitled) }
+        Outlook { left, kept: self.to_come(moment, more).min(entitled) }
+    }
+
+    /// Entitled calls to provide for until midnight: the share of the usual day that comes after
+    /// this hour, and more, for days differ, calls come by chance, and some come all at once.
+    fn to_come(&self, moment: Moment, newcomers: u64) -> u64 {
+        let share = f64::from(self.hours.to_come(moment));
+        let usual = self.usual.max(0.0) + newcomers as f64 * f64::from(habit::NEW_USE);
+        let mean = usual * share;
+        let of_days = self.spread.max(0.0) * share;
+        let of_clumps = self.clumps.max(0.0) * share * (1.0 - share);
+        (mean + SAFETY * (mean + of_days + of_clumps).sqrt()) as u64
     }
 
     /// What is left of the day and kept for nobody.
@@ -197,29 +223,19 @@ impl Ledger {
     }
 }
 
-/// How many entitled calls a day brings, hour by hour.
-#[derive(Debug)]
-struct Demand {
-    /// By hour, as a share of the day's capacity.
-    usual: [f32; HOURS],
-    /// Of the days' totals, from what was expected; squared, as a share again.
-    spread: f32,
+/// When in the day entitled calls come, all contributors together.
+#[derive(Debug, Default)]
+struct Hours {
+    /// Days learned from.
     days: u32,
+    /// Shares of a day's calls.
+    usual: [f32; HOURS],
     today: [u32; HOURS],
+    /// Today is counted from its beginning.
+    whole: bool,
 }
 
-impl Default for Demand {
-    fn default() -> Self {
-        Demand {
-            usual: [UNKNOWN_USE / HOURS as f32; HOURS],
-            spread: UNKNOWN_SPREAD * UNKNOWN_SPREAD,
-            days: 0,
-            today: [0; HOURS],
-        }
-    }
-}
-
-impl Demand {
+impl Hours {
     fn came(&mut self, moment: Moment) {
         self.today[moment.hour()] += 1;
     }
@@ -229,37 +245,31 @@ impl Demand {
         *hour = hour.saturating_sub(1);
     }
 
-    /// Learns from a day that is over, and from `days` that have passed since it began.
-    fn learn(&mut self, capacity: u64, days: u32) {
-        if capacity == 0 {
-            self.today = [0; HOURS];
+    /// Learns from a day that is over.
+    fn learn(&mut self) {
+        let today = std::mem::take(&mut self.today);
+        let came: u32 = today.iter().sum();
+        if !std::mem::replace(&mut self.whole, true) || came == 0 {
             return;
         }
-        for _ in 0..days.min(FORGOTTEN_AFTER) {
-            self.learn_day(capacity as f32);
-            self.today = [0; HOURS];
-        }
-    }
-
-    fn learn_day(&mut self, capacity: f32) {
-        let pace = (1.0 / (self.days + 2) as f32).max(SLOWEST_PACE);
-        let expected: f32 = self.usual.iter().sum();
-        let came: f32 = self.today.iter().map(|count| *count as f32 / capacity).sum();
-        let off = came - expected;
-        self.spread += pace * (off * off - self.spread);
-        for (usual, count) in self.usual.iter_mut().zip(self.today) {
-            *usual += pace * (count as f32 / capacity - *usual);
+        let pace = (1.0 / (self.days + 1) as f32).max(SLOWEST_PACE);
+        for hour in 0..HOURS {
+            // Who calls at nine on one day calls at ten on another.
+            let near = |at: usize| today.get(at).map_or(0.0, |count| *count as f32);
+            let around = near(hour.wrapping_sub(1)) + 2.0 * near(hour) + near(hour + 1);
+            self.usual[hour] += pace * (around / 4.0 / came as f32 - self.usual[hour]);
         }
         self.days = self.days.saturating_add(1);
     }
 
-    /// Entitled calls to provide for until the day ends.
-    fn to_come(&self, capacity: u64, moment: Moment) -> u64 {
+    /// The share of a day's calls that are yet to come.
+    fn to_come(&self, moment: Moment) -> f32 {
         let hour = moment.hour();
         let later: f32 = self.usual[hour + 1..].iter().sum();
-        let mean = (later + self.usual[hour] * moment.of_hour()) * capacity as f32;
-        let spread = self.spread * (capacity as f32 * moment.of_day()).powi(2);
-        (mean + SAFETY * (mean + spread).sqrt()) as u64
+        let seen = (later + self.usual[hour] * moment.of_hour()).min(1.0);
+        // As if a part of a day had been seen in which every hour was like the others.
+        let days = self.days as f32;
+        (seen * days + moment.of_day() * EVEN_DAYS) / (days + EVEN_DAYS)
     }
 }
 
@@ -332,15 +342,11 @@ const SECONDS: usize = 61;
 const MINUTES_A_DAY: u64 = 24 * 60;
 /// A peak is half forgotten within a day.
 const PEAK_FADES: f32 = 0.9995;
-/// Before anything was learned contributors are taken to want this share of what they may spend,
-const UNKNOWN_USE: f32 = 0.6;
-/// give or take this much.
-const UNKNOWN_SPREAD: f32 = 0.3;
 /// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
-const SAFETY: f32 = 3.0;
+const SAFETY: f64 = 3.0;
 /// What a day teaches at least, when many were seen: about a week is remembered.
 const SLOWEST_PACE: f32 = 0.2;
-/// Days in a row without a call that are learned from one by one.
-const FORGOTTEN_AFTER: u32 = 30;
+/// Before hours were learned all are taken to be alike; it weighs as much as so many days.
+const EVEN_DAYS: f32 = 0.5;
 /// What is kept of a day for borrowers who have had less.
 const HEADROOM: f32 = 0.03;

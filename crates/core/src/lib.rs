@@ -16,6 +16,7 @@ pub mod call;
 mod config;
 pub mod event;
 mod guard;
+mod habit;
 mod id;
 mod key;
 mod keys;

@@ -9,6 +9,8 @@
 use std::time::Duration;
 
 use crate::{
+    habit::Learning,
+    ledger::Moment,
     quota::{Allowance, Axis, Tiers},
     rest::Cause,
     time::Mono,
@@ -33,21 +35,24 @@ pub(crate) struct Meter {
     large_from: Mono,
     /// Calls of the contributor's today that the own keys alone would have served,
     pub(crate) taken: u32,
-    /// those of them in the minute that began last,
-    taken_minute: u16,
-    minute_of: u32,
+    /// those of the last minute, where no day's limit is known,
+    taken_minute: Option<Box<Window>>,
     /// and calls beyond them that were served.
     pub(crate) borrowed: u32,
     /// What the lane's ledger holds of this meter.
     pub(crate) booked: Booked,
+    /// What the contributor mostly wants of a day.
+    pub(crate) habit: Learning,
     /// The contributor wanted more today than the own keys have.
     pub(crate) asked: bool,
+    /// The project was served beyond what is usual.
+    unlike: bool,
     /// The day on which Google last said that the limits hold.
     confirmed: u32,
 }
 
 /// What a ledger holds of one project.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Booked {
     pub(crate) capacity: u32,
     pub(crate) spent: u32,
@@ -56,6 +61,10 @@ pub(crate) struct Booked {
     /// as much as it likes, as far as is known.
     pub(crate) boundless: bool,
     pub(crate) counts: bool,
+    /// The contributor's habits, see [`Habit`].
+    pub(crate) usual: f32,
+    pub(crate) spread: f32,
+    pub(crate) clump: f32,
 }
 
 impl Meter {
@@ -69,11 +78,12 @@ impl Meter {
             minute: None,
             large_from: Mono(0),
             taken: 0,
-            taken_minute: 0,
-            minute_of: 0,
+            taken_minute: None,
             borrowed: 0,
             booked: Booked::default(),
+            habit: Learning::default(),
             asked: false,
+            unlike: false,
             confirmed: today,
         }
     }
@@ -81,6 +91,8 @@ impl Meter {
     /// Begins the day anew if there is another one.
     pub(crate) fn turn(&mut self, today: u32) {
         if self.day != today {
+            let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
+            self.habit.learn(self.taken.min(limit), today.saturating_sub(self.day));
             self.day = today;
             (self.requests, self.tokens) = (0, 0);
             (self.taken, self.borrowed, self.asked) = (0, 0, false);
@@ -189,8 +201,20 @@ impl Meter {
 
     /// Takes what the project was not told from its tier.
     pub(crate) fn complete(&mut self, tiers: &Tiers) {
-        if !self.allowance.is_complete() {
+        if self.allowance == Allowance::default() && !self.unlike {
+            self.presume(tiers);
+        } else if !self.allowance.is_complete() {
             tiers.complete(&mut self.allowance);
+        }
+    }
+
+    /// A project of which nothing is known has spent what is usually the limit: it is most likely
+    /// its limit as well, and may be tried all the same where nothing else is left.
+    fn presume(&mut self, tiers: &Tiers) {
+        let Some(tier) = tiers.likeliest() else { return };
+        if tier.limit(Axis::DayRequests).is_some_and(|limit| self.requests >= limit) {
+            self.allowance = *tier;
+            self.confirmed = 0;
         }
     }
 
@@ -205,30 +229,39 @@ impl Meter {
     }
 
     /// Google served beyond a limit: the project is of another tier now, of which nothing is known.
-    pub(crate) fn outgrew(&mut self) -> Allowance {
-        std::mem::take(&mut self.allowance)
+    pub(crate) fn outgrew(&mut self) {
+        self.allowance = Allowance::default();
+        self.unlike = true;
     }
 
     /// Whether the contributor's own keys alone would serve a call now; if so it counts as taken.
-    pub(crate) fn takes(&mut self, day_limit: Option<u32>, now: Mono) -> bool {
-        let minute = u32::try_from(now.0 / MINUTE_MS).unwrap_or(u32::MAX);
-        if self.minute_of != minute {
-            (self.minute_of, self.taken_minute) = (minute, 0);
-        }
-        let a_minute = self.allowance.limit(Axis::MinuteRequests);
-        let in_minute = a_minute.is_none_or(|limit| u32::from(self.taken_minute) < limit);
-        let entitled = in_minute && day_limit.is_none_or(|limit| self.taken < limit);
+    ///
+    /// Where a day's limit is known, that alone decides: who is served the first calls of a burst
+    /// is served no fewer than one who has to spread them over minutes.
+    pub(crate) fn takes(&mut self, day_limit: Option<u32>, moment: Moment) -> bool {
+        let entitled = match day_limit {
+            Some(limit) => self.taken < limit,
+            None => self.takes_of_minute(moment.now),
+        };
         if entitled {
-            self.taken = self.taken.saturating_add(1);
-            self.taken_minute = self.taken_minute.saturating_add(1);
+            self.habit.came(moment);
         }
+        self.taken = self.taken.saturating_add(u32::from(entitled));
+        entitled
+    }
+
+    fn takes_of_minute(&mut self, now: Mono) -> bool {
+        let Some(limit) = self.allowance.limit(Axis::MinuteRequests) else { return true };
+        let minute = self.taken_minute.get_or_insert_default();
+        minute.turn(now);
+        let entitled = minute.requests() < limit;
+        minute.add(u16::from(entitled), 0, now);
         entitled
     }
 
     /// A call that was counted as taken did not come.
     pub(crate) fn untake(&mut self) {
         self.taken = self.taken.saturating_sub(1);
-        self.taken_minute = self.taken_minute.saturating_sub(1);
     }
 
     /// Adds another account of the same project's to this one.
@@ -258,4 +291,3 @@ const TRY_BEYOND_AFTER_DAYS: u32 = 14;
 
 /// Google raises limits now and then: what a large prompt met is asked again after a day.
 const LARGE_FOR: Duration = Duration::from_secs(24 * 3600);
-const MINUTE_MS: u64 = Duration::from_secs(60).as_millis() as u64;

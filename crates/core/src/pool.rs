@@ -253,6 +253,7 @@ impl<S: Clone> Pool<S> {
         let cached = self.midnight.0.saturating_sub(now.wall.0);
         if !(1..=LONGEST_DAY_MS).contains(&cached) {
             self.midnight = next_midnight(now.wall);
+            self.agenda.push(Reverse((now.mono, Job::Roll(0))));
         }
         self.midnight
     }

@@ -28,8 +28,7 @@ struct Cell {
 }
 
 impl Window {
-    #[cfg(test)]
-    fn requests(&self) -> u32 {
+    pub(crate) fn requests(&self) -> u32 {
         self.requests
     }
 

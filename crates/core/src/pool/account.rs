@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use crate::{
     call::Exchange,
     event::mark,
+    habit::Habit,
     id::Slot,
     key::Kin,
     lane::Terms,
@@ -171,11 +172,31 @@ impl<S: Clone> Pool<S> {
             }
         }
         let Some(told) = self.meter(slot, lane, now).map(|meter| meter.allowance) else { return };
+        let was_bounded = self.ledger_mut(lane).is_bounded();
         self.ledger_mut(lane).tiers.learn(&told);
+        if self.ledger_mut(lane).is_bounded() && !was_bounded {
+            self.begin_ledger(lane, now);
+        }
         self.book(slot, lane, now);
         if let Some(short) = short {
             self.fell_short(lane, short, now);
         }
+    }
+
+    /// A first day's limit is known of a quota: everybody's calls of today are held against it.
+    /// It takes a look at every key, once in the life of a quota.
+    fn begin_ledger(&mut self, lane: u16, now: Now) {
+        let quota = self.lanes.at(lane).quota;
+        let Some(limit) = self.lanes.at(quota).ledger.day_limit() else { return };
+        let mut taken = 0;
+        for slot in self.keys.slots() {
+            let Some(key) = self.keys.get_mut(slot) else { continue };
+            let Some(meter) = key.meters.iter_mut().find(|m| m.lane == quota) else { continue };
+            meter.taken = meter.taken.min(limit);
+            taken += u64::from(meter.taken);
+            self.weigh(slot, quota, now);
+        }
+        self.lanes.at_mut(quota).ledger.begins(taken);
     }
 
     /// A quota by another model's name is the other's: both names share it from now on.
@@ -242,14 +263,13 @@ impl<S: Clone> Pool<S> {
 
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
     fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
-        let midnight = self.day_end(now);
+        self.book(slot, lane, now);
+        let midnight = now.mono_at(self.day_end(now));
         let Some(meter) = self.meter(slot, lane, now) else { return };
-        let spent = meter.spent_until(now.mono_at(midnight), now.mono);
         let quota = meter.lane;
-        if let Some((cause, until)) = spent {
+        if let Some((cause, until)) = meter.spent_until(midnight, now.mono) {
             self.rest_project(slot, quota, cause, until, now);
         }
-        self.book(slot, lane, now);
     }
 
     /// Puts all keys of a project to rest for a quota.
@@ -359,12 +379,19 @@ fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -
     let capacity = told.or(likely.map(|limit| outlasting(limit, meter.requests()))).unwrap_or(0);
     let spent = if day_is_spent { capacity } else { meter.requests().min(capacity) };
     let a_minute = meter.allowance.limit(Axis::MinuteRequests);
+    let Habit { usual, spread, clump } = match capacity {
+        0 => Habit::default(),
+        _ => meter.habit.within(capacity),
+    };
     Booked {
         capacity,
         spent,
         a_minute: a_minute.filter(|_| !day_is_spent).unwrap_or(0),
         boundless: a_minute.is_none() && !day_is_spent,
         counts: true,
+        usual,
+        spread,
+        clump,
     }
 }
 

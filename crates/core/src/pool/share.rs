@@ -34,6 +34,7 @@ impl<S: Clone> Pool<S> {
                     meter.untake();
                 }
                 self.ledger_mut(lane).untook(moment);
+                self.book(own, lane, now);
             }
             Some(Share::Borrows) => {
                 if let Some(meter) = self.meter(own, lane, now) {
@@ -67,7 +68,7 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else { return };
         let moment = self.moment(now);
         if let Some(meter) = self.meter(own, lane, now)
-            && meter.takes(None, now.mono)
+            && meter.takes(None, moment)
         {
             self.ledger_mut(lane).took(moment);
         }
@@ -95,8 +96,9 @@ impl<S: Clone> Pool<S> {
         let Some(meter) = self.meter(own, lane, now) else { return Share::Entitled };
         let told = meter.allowance.limit(Axis::DayRequests);
         let weight = told.or(likely).unwrap_or(1);
-        if meter.takes(told.or(likely), now.mono) {
+        if meter.takes(told.or(likely), moment) {
             self.ledger_mut(lane).took(moment);
+            self.book(own, lane, now);
             return Share::Entitled;
         }
         if !std::mem::replace(&mut meter.asked, true) {

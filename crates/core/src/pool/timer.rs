@@ -26,6 +26,8 @@ pub enum Why {
     Flush,
     /// Held verdicts are to be decided.
     Guard,
+    /// A new day is to be begun for keys that nobody calls.
+    Roll,
 }
 
 /// Something to do at a time.
@@ -36,6 +38,8 @@ pub(super) enum Job {
     Unbill,
     Flush,
     Guard,
+    /// From this place on.
+    Roll(u32),
 }
 
 impl<S: Clone> Pool<S> {
@@ -132,12 +136,27 @@ impl<S: Clone> Pool<S> {
                 self.events.flush_planned = false;
                 self.flush();
             }
+            Job::Roll(from) => self.roll(from, now),
             Job::Guard => {
                 let decision = self.guard.expire(now.mono);
                 self.decide(decision, now);
             }
         }
         true
+    }
+
+    /// Begins the day for some keys, and plans to go on: what a contributor who does not call any
+    /// more used to want must not be kept for ever.
+    fn roll(&mut self, from: u32, now: Now) {
+        let end = from.saturating_add(ROLLED_AT_ONCE).min(self.keys.places());
+        for at in from..end {
+            if let Some(slot) = self.keys.at(at).map(|(slot, _)| slot) {
+                self.book_all(slot, now);
+            }
+        }
+        if end < self.keys.places() {
+            self.agenda.push(Reverse((now.mono, Job::Roll(end))));
+        }
     }
 
     /// A key was dead for thirty days, if it did not die again meanwhile.
@@ -177,10 +196,13 @@ impl Job {
             Job::Unbill => Why::Unbill,
             Job::Flush => Why::Flush,
             Job::Guard => Why::Guard,
+            Job::Roll(_) => Why::Roll,
         }
     }
 }
 
+/// Keys whose day is begun in one job: some microseconds of work.
+const ROLLED_AT_ONCE: u32 = 32;
 /// Jobs done on the way of one call: more than calls bring, so that none waits for the timer.
 const JOBS_PER_CALL: usize = 8;
 /// Jobs done at one timeout: some hundred microseconds of work.

@@ -1,0 +1,98 @@
+//! What one contributor mostly wants of a day on one quota.
+//!
+//! Learned from day to day, and forgotten within weeks: how many of the calls that the own keys
+//! alone would serve, how far days differ, and how much comes at once, since who calls once a day
+//! for everything is provided for until that has come.
+
+use crate::ledger::Moment;
+
+/// Habits of one contributor.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Habit {
+    /// Calls of a day.
+    pub(crate) usual: f32,
+    /// How far days are from it, squared.
+    pub(crate) spread: f32,
+    /// How many come at once, times how many come in all.
+    pub(crate) clump: f32,
+}
+
+/// A habit that is being learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Learning {
+    usual: f32,
+    spread: f32,
+    /// The share of a day's calls that comes within its busiest hour.
+    at_once: f32,
+    days: u8,
+    hour: u8,
+    in_hour: u16,
+    busiest: u16,
+}
+
+impl Learning {
+    /// A call came.
+    pub(crate) fn came(&mut self, moment: Moment) {
+        let hour = moment.hour() as u8;
+        if self.hour != hour {
+            (self.hour, self.in_hour) = (hour, 0);
+        }
+        self.in_hour = self.in_hour.saturating_add(1);
+        self.busiest = self.busiest.max(self.in_hour);
+    }
+
+    /// A day is over that brought so many calls, and of `days` since then those after it none.
+    pub(crate) fn learn(&mut self, came: u32, days: u32) {
+        let mut came = came as f32;
+        if came > 0.0 {
+            let busiest = (f32::from(self.busiest) / came).min(1.0);
+            let at_once = ((busiest - BY_CHANCE) / (1.0 - BY_CHANCE)).max(0.0);
+            self.at_once += pace(self.days) * (at_once - self.at_once);
+        }
+        for _ in 0..days.min(FORGOTTEN_AFTER) {
+            let off = came - self.usual;
+            self.usual += pace(self.days) * off;
+            if let Some(before) = self.days.checked_sub(1) {
+                self.spread += pace(before) * (off * off - self.spread);
+            }
+            self.days = self.days.saturating_add(1);
+            came = 0.0;
+        }
+        (self.in_hour, self.busiest) = (0, 0);
+    }
+
+    /// The habit, of whom a day's limit is known or likely. Of a newcomer nothing else is known: a
+    /// part of it is taken to be wanted, give or take another.
+    pub(crate) fn within(&self, limit: u32) -> Habit {
+        let (limit, days) = (limit as f32, f32::from(self.days));
+        let unknown = (limit * NEW_SPREAD).powi(2) / (1.0 + days).powi(2);
+        if self.days == 0 {
+            let usual = limit * NEW_USE;
+            return Habit { usual, spread: unknown, clump: usual * usual * NEW_AT_ONCE };
+        }
+        // Before the limit was known there was none to what could be wanted.
+        let (usual, spread) = match self.usual > limit {
+            true => (limit, limit),
+            false => (self.usual, self.spread.max(self.usual)),
+        };
+        Habit { usual, spread: spread + unknown, clump: usual * usual * self.at_once }
+    }
+}
+
+/// How much one more day teaches, when so many were seen.
+fn pace(days: u8) -> f32 {
+    (1.0 / (f32::from(days) + 1.0)).max(SLOWEST_PACE)
+}
+
+/// What a newcomer is taken to want of the own limit,
+pub(crate) const NEW_USE: f32 = 0.5;
+/// give or take so much,
+const NEW_SPREAD: f32 = 0.25;
+/// and so much of it at once.
+const NEW_AT_ONCE: f32 = 0.1;
+/// Even who calls all day long has a busiest hour, with about this share.
+const BY_CHANCE: f32 = 0.15;
+/// What a day teaches at least, when many were seen: about a week is remembered.
+const SLOWEST_PACE: f32 = 0.2;
+/// Days in a row without a call that are learned from one by one.
+const FORGOTTEN_AFTER: u32 = 30;
