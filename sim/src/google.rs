@@ -7,7 +7,7 @@ mod failure;
 
 use gemini_sim::quota::{Bucket, Refusal, Window};
 
-use crate::world::{Change, MODELS, Ms, QUOTAS, TroubleKind, World};
+use crate::world::{Change, MEAN_PROMPT, MODELS, Ms, PROMPTS, QUOTAS, TroubleKind, World};
 
 /// What Google answers.
 #[derive(Clone, Debug)]
@@ -159,26 +159,38 @@ impl<'w> Google<'w> {
         }
     }
 
-    /// Calls that a project can serve within this minute, as far as requests go.
+    /// Calls that a project can serve within this minute, prompts being as large as they mostly are.
     pub fn minute_room(&mut self, project: usize, quota: usize, now: Ms) -> u64 {
+        self.room_beside(project, quota, 0, now)
+    }
+
+    /// The same, the first being as large as any.
+    pub fn sure_room(&mut self, project: usize, quota: usize, now: Ms) -> u64 {
+        self.room_beside(project, quota, (PROMPTS.1 - MEAN_PROMPT) as u64, now)
+    }
+
+    fn room_beside(&mut self, project: usize, quota: usize, tokens: u64, now: Ms) -> u64 {
         let left = self.left(project, quota);
         if left == 0 {
             return 0;
         }
         let bucket = &mut self.buckets[project * QUOTAS + quota];
         let limits = bucket.limits();
-        let minute = limits.rpm.unwrap_or(NO_DAY);
-        left.min(minute.saturating_sub(bucket.requests(now).0))
+        let requests = limits.rpm.map_or(NO_DAY, |rpm| rpm.saturating_sub(bucket.requests(now).0));
+        let spent = bucket.tokens(now).0 + tokens;
+        let tokens = limits.tpm.map_or(NO_DAY, |tpm| tpm.saturating_sub(spent));
+        left.min(requests).min(tokens / MEAN_PROMPT as u64)
     }
 
     /// Whether a project would serve such a call now.
     pub fn has_room(&mut self, project: usize, quota: usize, tokens: u64, now: Ms) -> bool {
-        if self.minute_room(project, quota, now) == 0 {
+        if self.left(project, quota) == 0 {
             return false;
         }
         let bucket = &mut self.buckets[project * QUOTAS + quota];
-        let tpm = bucket.limits().tpm.unwrap_or(u64::MAX);
-        bucket.tokens(now).0 + tokens <= tpm
+        let limits = bucket.limits();
+        limits.rpm.is_none_or(|rpm| bucket.requests(now).0 < rpm)
+            && limits.tpm.is_none_or(|tpm| bucket.tokens(now).0 + tokens <= tpm)
     }
 
     fn count_usable(&mut self) {

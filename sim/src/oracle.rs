@@ -5,20 +5,22 @@
 //! of that a policy gets. Rules, all of them:
 //!
 //! - whom the own keys alone would have served is served, with the own key first;
-//! - anybody else only from what remains of the day (or of the minute, where no day binds) beyond
-//!   what the entitled are still expected to ask, three standard deviations included, each at most
-//!   what the own keys alone have left; and only in a minute that has room beyond theirs;
+//! - anybody else only from what remains of the day beyond what the entitled are still expected to
+//!   ask, three standard deviations included, each at most what the own keys alone have left; and
+//!   only while the minute has room beyond theirs as well;
 //! - of that, whoever borrowed more of it for the own capacity leaves what those who borrowed less
 //!   are expected to ask.
 
 mod expected;
+
+use std::collections::VecDeque;
 
 use crate::{
     google::Google,
     world::{Ask, DAY, Ms, QUOTAS, START, World},
 };
 
-use expected::Expected;
+use expected::{Expected, Guess};
 
 /// Calls in measured days that the oracle serves.
 pub fn served(world: &World) -> Vec<[u64; QUOTAS]> {
@@ -26,6 +28,7 @@ pub fn served(world: &World) -> Vec<[u64; QUOTAS]> {
         world,
         google: Google::new(world),
         expected: Expected::new(world),
+        recent: std::array::from_fn(|_| Recent::default()),
         turn: 0,
         served: vec![[0; QUOTAS]; world.contributors.len()],
     };
@@ -48,6 +51,8 @@ struct Oracle<'w> {
     world: &'w World,
     google: Google<'w>,
     expected: Expected<'w>,
+    /// By quota.
+    recent: [Recent; QUOTAS],
     turn: usize,
     served: Vec<[u64; QUOTAS]>,
 }
@@ -70,6 +75,7 @@ impl Oracle<'_> {
         if self.google.spend(project, quota, ask.tokens.into(), ask.at).is_err() {
             return;
         }
+        self.recent[quota].served(project, ask.at);
         if !ask.entitled {
             self.expected.borrowed(ask);
         }
@@ -106,27 +112,62 @@ impl Oracle<'_> {
     /// Whether there is quota for a call that the own keys alone would not have served.
     fn lends(&mut self, ask: &Ask) -> bool {
         let quota = ask.quota();
-        let left = self.google.left_of_all(quota, ask.at) as f64;
         let reserve = self.expected.reserve(quota, ask.at, &self.google);
-        if left <= reserve.lasting {
-            return false;
-        }
-        if self.world.per_day(0, quota).is_some()
-            && left - reserve.lasting <= self.expected.held_for_others(ask)
-        {
-            return false;
+        if self.world.per_day(0, quota).is_some() {
+            let free = self.google.left_of_all(quota, ask.at) as f64 - reserve.day.at_most();
+            if free <= 0.0 || free <= self.expected.held_for_others(ask) {
+                return false;
+            }
         }
         self.minute_has_room(quota, reserve.minute, ask.at)
     }
 
-    fn minute_has_room(&mut self, quota: usize, reserve: f64, now: Ms) -> bool {
-        let mut room = 0.0;
+    /// Whether the entitled of the next minute find room at every moment of it, if this call takes
+    /// some now.
+    fn minute_has_room(&mut self, quota: usize, entitled: Guess, now: Ms) -> bool {
+        let (mut room, enough) = (-1.0, entitled.at_most());
         for project in 0..self.world.projects.len() {
-            room += self.google.minute_room(project, quota, now) as f64;
-            if room > reserve {
+            room += self.google.sure_room(project, quota, now) as f64;
+            if room > enough {
                 return true;
             }
         }
-        false
+        LOOKS.iter().all(|ahead| {
+            let back = self.given_back(quota, *ahead, now) as f64;
+            room + back >= entitled.within(*ahead as f64 / MINUTE as f64)
+        })
+    }
+
+    /// Calls that leave the minute within so long, and make room: not on keys whose day is over.
+    fn given_back(&self, quota: usize, ahead: Ms, now: Ms) -> usize {
+        let leaving = self.recent[quota].within(ahead, now);
+        match self.world.per_day(0, quota) {
+            None => leaving.len(),
+            Some(_) => leaving.filter(|(_, on)| self.google.left(*on, quota) > 0).count(),
+        }
     }
 }
+
+/// When calls were served in the last minute, and of which projects.
+#[derive(Debug, Default)]
+struct Recent(VecDeque<(Ms, usize)>);
+
+impl Recent {
+    fn served(&mut self, project: usize, now: Ms) {
+        self.0.push_back((now, project));
+        while self.0.front().is_some_and(|(at, _)| *at + MINUTE <= now) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Calls that leave the minute within so long.
+    fn within(&self, ahead: Ms, now: Ms) -> impl ExactSizeIterator<Item = &(Ms, usize)> {
+        let gone = self.0.partition_point(|(at, _)| *at + MINUTE <= now);
+        let leaving = self.0.partition_point(|(at, _)| *at + MINUTE <= now + ahead);
+        self.0.range(gone..leaving)
+    }
+}
+
+const MINUTE: Ms = 60_000;
+/// How far ahead it is looked whether a minute has room.
+const LOOKS: [Ms; 6] = [1_000, 3_000, 8_000, 20_000, 40_000, 60_000];

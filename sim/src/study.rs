@@ -52,7 +52,7 @@ pub struct Row {
     pub failures_while_quota: u64,
     /// Calls served over what the own keys alone would have served, of whom it is least.
     pub worst_contributor_ratio: f64,
-    /// Attempts by call that got any.
+    /// Attempts by call for which Google was asked at all.
     pub attempts_per_call: f64,
     /// Calls made in measured days.
     pub calls: u64,
@@ -132,7 +132,7 @@ fn row(world: &World, policy: Kind, tally: &Tally, best: &[[u64; QUOTAS]]) -> Ro
         refusals_per_served: ratio(tally.refusals, tally.served),
         failures_while_quota: tally.failures_while_quota,
         worst_contributor_ratio: worst(world, &tally.served_by),
-        attempts_per_call: ratio(tally.attempts, tally.calls),
+        attempts_per_call: ratio(tally.attempts, tally.tried),
         calls: tally.calls,
         served: tally.served,
         oracle_served,

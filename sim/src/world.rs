@@ -22,6 +22,10 @@ pub type Ms = i64;
 pub const DAY: Ms = 24 * 3_600_000;
 /// The midnight in California with which every world begins: 1 June 2026.
 pub const START: Ms = 1_780_297_200_000;
+/// The smallest and the largest prompt, in tokens.
+pub const PROMPTS: (f64, f64) = (200.0, 40_000.0);
+/// The prompts' mean, sizes being spread as they are.
+pub const MEAN_PROMPT: f64 = 7_512.0;
 /// Quotas that a project has: two that all have, and one that some lack.
 pub const QUOTAS: usize = 3;
 
@@ -59,6 +63,15 @@ pub struct Project {
     pub limits: [Limits; QUOTAS],
     /// Whose quota names end in `-FreeTier`.
     pub free: bool,
+}
+
+impl Project {
+    /// Calls that it can serve in a minute, prompts being as large as they mostly are.
+    pub fn per_minute(&self, quota: usize) -> f64 {
+        let limits = self.limits[quota];
+        let tokens = limits.tpm.map_or(f64::MAX, |tpm| tpm as f64 / MEAN_PROMPT);
+        limits.rpm.map_or(f64::MAX, |rpm| rpm as f64).min(tokens)
+    }
 }
 
 /// A key.
@@ -194,6 +207,18 @@ impl World {
     pub fn trouble(&self, at: Ms) -> Option<TroubleKind> {
         let is_on = |one: &&Trouble| (one.from..one.to).contains(&at);
         self.troubles.iter().find(is_on).map(|one| one.kind)
+    }
+
+    /// Whether Google knows a key at that time.
+    pub fn is_alive_at(&self, key: u32, at: Ms) -> bool {
+        let alive = |change: &Change| match *change {
+            Change::Dies(one) if one == key => Some(false),
+            Change::Revives(one) if one == key => Some(true),
+            _ => None,
+        };
+        let before = self.changes.iter().filter(|(then, _)| *then <= at);
+        let last = before.filter_map(|(then, change)| Some((*then, alive(change)?))).max();
+        last.map_or(self.keys[key as usize].born_alive, |(_, alive)| alive)
     }
 
     /// Whether a key may serve others' calls to a quota: what some projects have a limit of zero

@@ -8,33 +8,83 @@ use crate::{
     world::{Ask, DAY, Ms, QUOTAS, START, World},
 };
 
-/// Calls that must be left for the entitled.
+/// How many calls are to be expected, and how far that varies.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Guess {
+    mean: f64,
+    variance: f64,
+    /// More they cannot be.
+    cap: f64,
+}
+
+impl Guess {
+    /// So many at most, but for once in a thousand.
+    pub(super) fn at_most(self) -> f64 {
+        (self.mean + 3.0 * self.variance.sqrt()).min(self.cap)
+    }
+
+    /// The same within a part of the time.
+    pub(super) fn within(self, part: f64) -> f64 {
+        let Guess { mean, variance, cap } = self;
+        Guess { mean: mean * part, variance: variance * part, cap }.at_most()
+    }
+
+    /// Adds what one contributor is expected to ask, at most what the own keys have left.
+    fn add(&mut self, mean: f64, variance: f64, cap: f64) {
+        self.mean += mean.min(cap);
+        self.variance += variance.min((cap - mean).max(0.0).powi(2));
+        self.cap += cap;
+    }
+}
+
+/// What the entitled are expected to ask.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reserve {
-    /// Until midnight; where no day binds, within a minute.
-    pub(super) lasting: f64,
+    /// Until midnight.
+    pub(super) day: Guess,
     /// Within a minute.
-    pub(super) minute: f64,
+    pub(super) minute: Guess,
 }
 
 pub(super) struct Expected<'w> {
     world: &'w World,
     /// Own projects of each contributor, each once.
     projects: Vec<Vec<usize>>,
-    /// Entitled and borrowed calls of the day.
-    spent: Vec<[f64; QUOTAS]>,
-    borrowed: Vec<[f64; QUOTAS]>,
+    /// What is to be expected from a minute of the day until midnight, by quota, minute and
+    /// contributor.
+    means: [Vec<f64>; QUOTAS],
     /// By quota: as of which minute, and what.
     reserves: [(Ms, Reserve); QUOTAS],
-    /// The same by contributor: what is left to those who borrowed less.
-    held: Vec<[(Ms, f64); QUOTAS]>,
-    /// Everybody's own day that is in service, as of the reserve's minute.
-    own: Vec<[f64; QUOTAS]>,
+    /// By quota, everybody's own part.
+    parts: [Vec<Part>; QUOTAS],
+}
+
+/// One contributor's part of a quota.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    /// The own day, or minute where no day binds, as far as it is in service.
+    own: f64,
+    /// The own minute.
+    minute: f64,
+    /// Calls of the day that the own keys alone would have served,
+    entitled: f64,
+    /// and others that were served.
+    borrowed: f64,
+    /// Expected beyond what the own keys have left, as of the reserve's minute.
+    excess: f64,
+    /// As of which minute, and what is left to those who borrowed less.
+    held: (Ms, f64),
+}
+
+impl Part {
+    /// Borrowed for what one brings.
+    fn share(&self) -> f64 {
+        if self.own > 0.0 { self.borrowed / self.own } else { f64::MAX }
+    }
 }
 
 impl<'w> Expected<'w> {
     pub(super) fn new(world: &'w World) -> Expected<'w> {
-        let count = world.contributors.len();
         let projects = world.contributors.iter().map(|contributor| {
             let theirs = contributor.keys.iter().map(|key| world.keys[*key as usize].project);
             let mut theirs: Vec<usize> = theirs.collect();
@@ -45,25 +95,24 @@ impl<'w> Expected<'w> {
         Expected {
             world,
             projects: projects.collect(),
-            spent: vec![[0.0; QUOTAS]; count],
-            borrowed: vec![[0.0; QUOTAS]; count],
+            means: std::array::from_fn(|quota| means(world, quota)),
             reserves: [(-1, Reserve::default()); QUOTAS],
-            held: vec![[(-1, 0.0); QUOTAS]; count],
-            own: vec![[0.0; QUOTAS]; count],
+            parts: std::array::from_fn(|_| vec![Part::default(); world.contributors.len()]),
         }
     }
 
     pub(super) fn midnight(&mut self) {
-        self.spent.fill([0.0; QUOTAS]);
-        self.borrowed.fill([0.0; QUOTAS]);
+        for part in self.parts.iter_mut().flatten() {
+            (part.entitled, part.borrowed) = (0.0, 0.0);
+        }
     }
 
     pub(super) fn entitled(&mut self, ask: &Ask) {
-        self.spent[ask.contributor as usize][ask.quota()] += 1.0;
+        self.parts[ask.quota()][ask.contributor as usize].entitled += 1.0;
     }
 
     pub(super) fn borrowed(&mut self, ask: &Ask) {
-        self.borrowed[ask.contributor as usize][ask.quota()] += 1.0;
+        self.parts[ask.quota()][ask.contributor as usize].borrowed += 1.0;
     }
 
     /// What is to be left for the entitled.
@@ -77,72 +126,57 @@ impl<'w> Expected<'w> {
     }
 
     fn count_own(&mut self, quota: usize, google: &Google<'_>) {
-        for (who, own) in self.own.iter_mut().enumerate() {
-            let serving = self.projects[who].iter().filter(|project| google.serves(**project));
-            let day = |project: &usize| match self.world.per_day(*project, quota) {
+        let world = self.world;
+        for (part, projects) in self.parts[quota].iter_mut().zip(&self.projects) {
+            let serving = projects.iter().filter(|project| google.serves(**project));
+            let day = |project: &usize| match world.per_day(*project, quota) {
                 Some(day) => day as f64,
-                None => self.world.projects[*project].limits[quota].rpm.unwrap_or(0) as f64,
+                None => world.projects[*project].per_minute(quota),
             };
-            own[quota] = serving.map(day).sum();
+            let minute = |project: &usize| world.projects[*project].per_minute(quota);
+            part.own = serving.clone().map(day).sum();
+            part.minute = serving.map(minute).sum();
         }
     }
 
-    fn foresee(&self, quota: usize, now: Ms) -> Reserve {
+    fn foresee(&mut self, quota: usize, now: Ms) -> Reserve {
         let binds = self.world.per_day(0, quota).is_some();
-        let (at, mut sums) = ((now - START) % DAY, [0.0; 4]);
-        for (who, contributor) in self.world.contributors.iter().enumerate() {
-            let wants = &contributor.wants[quota];
-            let minute = wants.mean(at, (at + MINUTE).min(DAY));
-            let cap = self.cap(who, quota);
-            let mean = if binds { wants.mean(at, DAY) } else { minute };
-            let variance = if binds { wants.variance(at, DAY) } else { minute };
-            sums[0] += mean.min(cap);
-            sums[1] += variance.min((cap - mean).max(0.0).powi(2));
-            sums[2] += cap;
-            sums[3] += minute.min(cap);
+        let (count, mut reserve) = (self.parts[quota].len(), Reserve::default());
+        let at = ((now - START) % DAY / MINUTE) as usize * count;
+        for (who, part) in self.parts[quota].iter_mut().enumerate() {
+            let wants = &self.world.contributors[who].wants[quota];
+            let left = self.means[quota][at + who];
+            let minute = left - self.means[quota][at + count + who];
+            let cap = if binds { (part.own - part.entitled).max(0.0) } else { part.own };
+            reserve.day.add(left, wants.variance(left), cap);
+            reserve.minute.add(minute, wants.variance(minute), cap.min(part.minute));
+            part.excess = (left - cap).max(0.0);
         }
-        let [mean, variance, cap, minute] = sums;
-        Reserve { lasting: (mean + 3.0 * variance.sqrt()).min(cap), minute }
-    }
-
-    /// What a contributor's own keys alone would still serve.
-    fn cap(&self, who: usize, quota: usize) -> f64 {
-        let spends = self.world.per_day(0, quota).is_some();
-        let spent = if spends { self.spent[who][quota] } else { 0.0 };
-        (self.own[who][quota] - spent).max(0.0)
+        reserve
     }
 
     /// What is left to those who borrowed less for what they bring, as of this minute's reserve.
     pub(super) fn held_for_others(&mut self, ask: &Ask) -> f64 {
         let (who, quota, minute) = (ask.contributor as usize, ask.quota(), ask.at / MINUTE);
-        if self.held[who][quota].0 != minute {
-            self.held[who][quota] = (minute, self.hold(who, quota, ask.at));
+        if self.parts[quota][who].held.0 != minute {
+            self.parts[quota][who].held = (minute, self.hold(who, quota));
         }
-        self.held[who][quota].1
+        self.parts[quota][who].held.1
     }
 
-    fn hold(&self, who: usize, quota: usize, now: Ms) -> f64 {
-        let (share, at) = (self.share(who, quota), (now - START) % DAY);
-        let others = (0..self.world.contributors.len()).filter(|other| *other != who);
-        let held = others.map(|other| {
-            let own = self.own[other][quota];
-            let behind = (share - self.share(other, quota)).max(0.0) * own;
-            if own <= 0.0 || behind <= 0.0 {
-                return 0.0;
-            }
-            let mean = self.world.contributors[other].wants[quota].mean(at, DAY);
-            (mean - self.cap(other, quota)).max(0.0).min(behind)
-        });
-        held.sum()
+    fn hold(&self, who: usize, quota: usize) -> f64 {
+        let share = self.parts[quota][who].share();
+        let others = self.parts[quota].iter().filter(|part| part.own > 0.0);
+        let behind = |part: &Part| (share * part.own - part.borrowed).max(0.0);
+        others.map(|part| part.excess.min(behind(part))).sum()
     }
+}
 
-    /// Borrowed for what one brings.
-    fn share(&self, who: usize, quota: usize) -> f64 {
-        match self.own[who][quota] {
-            own if own > 0.0 => self.borrowed[who][quota] / own,
-            _ => f64::MAX,
-        }
-    }
+/// Means until midnight, with one more minute at the end.
+fn means(world: &World, quota: usize) -> Vec<f64> {
+    let minutes = (0..=DAY / MINUTE).map(|minute| minute * MINUTE);
+    let of_all = |at| world.contributors.iter().map(move |who| who.wants[quota].mean(at, DAY));
+    minutes.flat_map(of_all).collect()
 }
 
 const MINUTE: Ms = 60_000;

@@ -1,5 +1,7 @@
 //! What others do: policies of a few lines each.
 
+use std::collections::BTreeSet;
+
 use crate::{
     google::Answer,
     policy::{Kind, Policy, Standing, Step},
@@ -16,6 +18,8 @@ pub struct Simple {
     open: Vec<Open>,
     /// Whose turn it is.
     turn: usize,
+    /// Places by last use, for the policy that goes by it.
+    by_use: BTreeSet<(Ms, usize)>,
     rng: Rng,
 }
 
@@ -38,14 +42,17 @@ struct Open {
 impl Simple {
     /// With the keys that are there at the start.
     pub fn new(kind: Kind, world: &World) -> Simple {
-        let there = world.keys.iter().enumerate().filter(|(_, key)| key.joins == Ms::MIN);
-        Simple {
+        let mut simple = Simple {
             kind,
-            keys: there.map(|(number, _)| Held::new(number as u32)).collect(),
+            keys: Vec::new(),
             open: Vec::new(),
             turn: 0,
+            by_use: BTreeSet::new(),
             rng: Rng::of(world.seed, 5),
-        }
+        };
+        let there = world.keys.iter().enumerate().filter(|(_, key)| key.joins == Ms::MIN);
+        there.for_each(|(number, _)| simple.joined(number as u32));
+        simple
     }
 
     fn attempts(&self) -> usize {
@@ -58,7 +65,7 @@ impl Simple {
         }
         let Some(place) = self.pick(call, now) else { return Step::Failed };
         self.open[call].tried.push(place);
-        self.keys[place].used = now;
+        self.use_place(place, now);
         Step::Try(self.keys[place].key)
     }
 
@@ -69,8 +76,8 @@ impl Simple {
                 self.first_from(start, call, now)
             }
             Kind::Lru => {
-                let free = (0..self.keys.len()).filter(|place| self.serves(*place, call, now));
-                free.min_by_key(|place| self.keys[*place].used)
+                let mut places = self.by_use.iter().map(|(_, place)| *place);
+                places.find(|place| self.serves(*place, call, now))
             }
             _ => {
                 let place = self.first_from(self.turn, call, now)?;
@@ -78,6 +85,14 @@ impl Simple {
                 Some(place)
             }
         }
+    }
+
+    fn use_place(&mut self, place: usize, now: Ms) {
+        if self.kind == Kind::Lru {
+            self.by_use.remove(&(self.keys[place].used, place));
+            self.by_use.insert((now, place));
+        }
+        self.keys[place].used = now;
     }
 
     fn first_from(&self, start: usize, call: usize, now: Ms) -> Option<usize> {
@@ -142,6 +157,7 @@ impl Policy for Simple {
     fn ended(&mut self, _: usize, _: u64, _: Ms) {}
 
     fn joined(&mut self, key: u32) {
+        self.by_use.insert((Ms::MIN, self.keys.len()));
         self.keys.push(Held::new(key));
     }
 

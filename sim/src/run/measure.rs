@@ -12,6 +12,8 @@ use crate::{
 pub struct Tally {
     /// Calls made.
     pub calls: u64,
+    /// Calls for which Google was asked at all.
+    pub tried: u64,
     /// Calls served.
     pub served: u64,
     /// Attempts made for them all.
@@ -59,6 +61,7 @@ impl<'w> Measure<'w> {
         let knows = now >= *first + DAY;
         if self.counts(&live.ask) {
             self.tally.attempts += 1;
+            self.tally.tried += u64::from(live.tried.len() == 1);
             let refused = matches!(answer, Answer::Quota { .. });
             self.tally.refusals += u64::from(refused && knows);
         }

@@ -1,8 +1,8 @@
 //! How much a contributor asks for, and when: known functions of the time of day.
 //!
 //! Rule: what is drawn and what can be foretold come from one shape. [`Appetite::draw`] makes the
-//! arrivals of a day; [`Appetite::mean`] and [`Appetite::variance`] say what of them is to be
-//! expected between two times of it, which is all that an oracle may know.
+//! arrivals of a day; [`Appetite::mean`] and [`Appetite::variance`] say how many of them are
+//! to be expected between two times of it, which is all that an oracle may know.
 
 use crate::{
     rng::Rng,
@@ -53,9 +53,8 @@ impl Appetite {
         self.per_day * (self.share(to) - self.share(from)).max(0.0)
     }
 
-    /// How far the number of those calls varies.
-    pub fn variance(&self, from: Ms, to: Ms) -> f64 {
-        let mean = self.mean(from, to);
+    /// How far a number of calls varies of which so many are expected.
+    pub fn variance(&self, mean: f64) -> f64 {
         match self.shape {
             Shape::Bursty { .. } => {
                 let size = self.per_day / BURST_CHANCE;

@@ -5,8 +5,8 @@ use gemini_sim::quota::Limits;
 use crate::{
     rng::Rng,
     world::{
-        ALIAS, Appetite, Ask, Change, Contributor, DAY, FLASH, Key, LITE, MODELS, Ms, PRO, Project,
-        QUOTAS, START, Scenario, Shape, Trouble, TroubleKind, World, shadow,
+        ALIAS, Appetite, Ask, Change, Contributor, DAY, FLASH, Key, LITE, MODELS, Ms, PRO, PROMPTS,
+        Project, QUOTAS, START, Scenario, Shape, Trouble, TroubleKind, World, shadow,
     },
 };
 
@@ -91,7 +91,9 @@ fn add_key(world: &mut World, project: usize, owner: usize) -> u32 {
 /// of a study sensible; the other's is Google's.
 fn project(scenario: Scenario, keys: usize, number: usize) -> Project {
     if scenario == Scenario::Minute {
-        let paid = Limits { rpm: Some(30), tpm: Some(250_000), rpd: None, tpd: None };
+        // Of every fifth the tokens bind sooner than the requests.
+        let tpm = if number % 5 == 3 { 150_000 } else { 1_000_000 };
+        let paid = Limits { rpm: Some(30), tpm: Some(tpm), rpd: None, tpd: None };
         return Project { limits: [paid, Limits::ZERO, Limits::ZERO], free: false };
     }
     let lite_day = (5_000 / keys as u64).clamp(40, 500);
@@ -128,11 +130,9 @@ fn appetites(world: &mut World, size: Size) {
 
 /// What a project can serve in a day, or in the hours in which it is asked.
 fn capacity(world: &World, project: usize, quota: usize) -> f64 {
-    let limits = world.projects[project].limits[quota];
-    match (world.per_day(project, quota), limits.rpm) {
-        (Some(day), _) => day as f64,
-        (None, Some(minute)) => minute as f64 * (busy(world) / 60_000) as f64,
-        (None, None) => 0.0,
+    match world.per_day(project, quota) {
+        Some(day) => day as f64,
+        None => world.projects[project].per_minute(quota) * (busy(world) / 60_000) as f64,
     }
 }
 
@@ -217,13 +217,11 @@ fn ask(
 ) -> Option<Ask> {
     let alias = quota == FLASH && rng.unit() < 0.2;
     let model = if alias { Some(ALIAS) } else { MODELS.iter().position(|m| m.quota == quota) };
-    let tokens = rng.log_between(200.0, 40_000.0);
+    let tokens = rng.log_between(PROMPTS.0, PROMPTS.1);
     let estimate = tokens * rng.between(0.8, 1.2);
     let output = rng.log_between(20.0, 4_000.0);
     let isolate = rng.below(8) as u8;
-    let keys = &world.contributors[who].keys;
-    let key = keys[*turn % keys.len()];
-    *turn += 1;
+    let key = shown(world, who, at, turn);
     (at >= world.keys[key as usize].joins).then_some(Ask {
         at,
         contributor: who as u32,
@@ -235,6 +233,15 @@ fn ask(
         estimate: estimate as u32,
         output: output as u32,
     })
+}
+
+/// The key that a contributor shows: all in turn, but for those that are dead, if not all are.
+fn shown(world: &World, who: usize, at: Ms, turn: &mut usize) -> u32 {
+    let keys = &world.contributors[who].keys;
+    *turn += 1;
+    let mut in_turn = (0..keys.len()).map(|ahead| keys[(*turn + ahead) % keys.len()]);
+    let first = keys[*turn % keys.len()];
+    in_turn.find(|key| keys.len() == 1 || world.is_alive_at(*key, at)).unwrap_or(first)
 }
 
 /// The scenarios in which much happens at once.
