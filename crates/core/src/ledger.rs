@@ -109,8 +109,9 @@ impl Ledger {
     }
 
     /// A first limit is known: of today's calls so many were within it.
-    pub(crate) fn begins(&mut self, taken: u64) {
+    pub(crate) fn begins(&mut self, taken: u64, moment: Moment) {
         self.taken = taken;
+        self.hours.begin(moment);
     }
 
     /// Whether anything is known of a day's limit: only then can it be scarce.
@@ -174,7 +175,7 @@ impl Ledger {
         let share = f64::from(self.hours.to_come(moment));
         let usual = self.usual.max(0.0) + newcomers as f64 * f64::from(habit::NEW_USE);
         let mean = usual * share;
-        let of_days = self.spread.max(0.0) * share;
+        let of_days = self.spread.max(0.0) * share * share;
         let of_clumps = self.clumps.max(0.0) * share * (1.0 - share);
         (mean + SAFETY * (mean + of_days + of_clumps).sqrt()) as u64
     }
@@ -231,13 +232,17 @@ struct Hours {
     /// Shares of a day's calls.
     usual: [f32; HOURS],
     today: [u32; HOURS],
-    /// Today is counted from its beginning.
-    whole: bool,
+    /// The hour from which today is counted; nothing before the first call.
+    from: Option<usize>,
 }
 
 impl Hours {
     fn came(&mut self, moment: Moment) {
-        self.today[moment.hour()] += 1;
+        let hour = moment.hour();
+        if self.from.is_none() {
+            self.from = Some(hour);
+        }
+        self.today[hour] += 1;
     }
 
     fn left(&mut self, moment: Moment) {
@@ -245,19 +250,32 @@ impl Hours {
         *hour = hour.saturating_sub(1);
     }
 
+    /// What came before said nothing.
+    fn begin(&mut self, moment: Moment) {
+        self.today = [0; HOURS];
+        self.from = Some(moment.hour());
+    }
+
     /// Learns from a day that is over.
     fn learn(&mut self) {
         let today = std::mem::take(&mut self.today);
+        let from = self.from.replace(0).unwrap_or(0);
         let came: u32 = today.iter().sum();
-        if !std::mem::replace(&mut self.whole, true) || came == 0 {
+        if came == 0 {
             return;
         }
+        // Hours that were not counted are taken to be like any other.
+        let counted = (HOURS - from) as f32 / HOURS as f32;
         let pace = (1.0 / (self.days + 1) as f32).max(SLOWEST_PACE);
         for hour in 0..HOURS {
             // Who calls at nine on one day calls at ten on another.
             let near = |at: usize| today.get(at).map_or(0.0, |count| *count as f32);
             let around = near(hour.wrapping_sub(1)) + 2.0 * near(hour) + near(hour + 1);
-            self.usual[hour] += pace * (around / 4.0 / came as f32 - self.usual[hour]);
+            let share = match hour < from {
+                true => 1.0 / HOURS as f32,
+                false => around / 4.0 / came as f32 * counted,
+            };
+            self.usual[hour] += pace * (share - self.usual[hour]);
         }
         self.days = self.days.saturating_add(1);
     }

@@ -196,7 +196,8 @@ impl<S: Clone> Pool<S> {
             taken += u64::from(meter.taken);
             self.weigh(slot, quota, now);
         }
-        self.lanes.at_mut(quota).ledger.begins(taken);
+        let moment = self.moment(now);
+        self.lanes.at_mut(quota).ledger.begins(taken, moment);
     }
 
     /// A quota by another model's name is the other's: both names share it from now on.
