@@ -37,8 +37,10 @@ pub(crate) struct Ledger {
     /// Entitled calls that are usual in a day, and how far they vary (squared);
     usual: f64,
     spread: f64,
-    /// and how much of them comes at once, times all that come.
+    /// and how much of them comes at once, times all that come,
     clumps: f64,
+    /// as far as today has not brought it.
+    loose: f64,
     /// What was borrowed today, and the weight of those who asked.
     borrowed: u64,
     weight: u64,
@@ -89,6 +91,7 @@ impl Ledger {
             self.hours.learn();
         }
         self.day = today;
+        self.loose = self.clumps;
         (self.spent, self.taken, self.borrowed, self.weight) = (0, 0, 0, 0);
     }
 
@@ -106,6 +109,7 @@ impl Ledger {
         self.usual += f64::from(new.usual) - f64::from(old.usual);
         self.spread += f64::from(new.spread) - f64::from(old.spread);
         self.clumps += f64::from(new.clump) - f64::from(old.clump);
+        self.loose += f64::from(new.loose()) - f64::from(old.loose());
     }
 
     /// A first limit is known: of today's calls so many were within it.
@@ -176,8 +180,8 @@ impl Ledger {
         let usual = self.usual.max(0.0) + newcomers as f64 * f64::from(habit::NEW_USE);
         let mean = usual * share;
         let of_days = self.spread.max(0.0) * share * share;
-        let of_clumps = self.clumps.max(0.0) * share * (1.0 - share);
-        (mean + SAFETY * (mean + of_days + of_clumps).sqrt()) as u64
+        let of_clumps = self.loose.max(0.0) * share * (1.0 - share);
+        (mean + SAFETY * (mean + of_days + of_clumps + AT_LEAST).sqrt()) as u64
     }
 
     /// What is left of the day and kept for nobody.
@@ -361,7 +365,9 @@ const MINUTES_A_DAY: u64 = 24 * 60;
 /// A peak is half forgotten within a day.
 const PEAK_FADES: f32 = 0.9995;
 /// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
-const SAFETY: f64 = 3.0;
+const SAFETY: f64 = 3.5;
+/// Somebody may call in the day's last minutes, whatever was seen.
+const AT_LEAST: f64 = 0.15;
 /// What a day teaches at least, when many were seen: about a week is remembered.
 const SLOWEST_PACE: f32 = 0.2;
 /// Before hours were learned all are taken to be alike; it weighs as much as so many days.

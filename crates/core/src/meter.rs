@@ -65,6 +65,15 @@ pub(crate) struct Booked {
     pub(crate) usual: f32,
     pub(crate) spread: f32,
     pub(crate) clump: f32,
+    /// Most of the usual has come today: no clump is to be waited for.
+    pub(crate) settled: bool,
+}
+
+impl Booked {
+    /// What may yet come at once today.
+    pub(crate) fn loose(&self) -> f32 {
+        if self.settled { 0.0 } else { self.clump }
+    }
 }
 
 impl Meter {
@@ -96,7 +105,7 @@ impl Meter {
             self.day = today;
             (self.requests, self.tokens) = (0, 0);
             (self.taken, self.borrowed, self.asked) = (0, 0, false);
-            self.booked.spent = 0;
+            (self.booked.spent, self.booked.settled) = (0, false);
             if today.saturating_sub(self.confirmed) > BELIEVED_FOR_DAYS {
                 self.allowance = Allowance::default();
                 self.confirmed = today;

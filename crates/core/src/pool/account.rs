@@ -393,6 +393,7 @@ fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -
         usual,
         spread,
         clump,
+        settled: meter.taken as f32 >= usual * SETTLED,
     }
 }
 
@@ -410,6 +411,8 @@ fn day_of(midnight_ms: i64) -> u32 {
     u32::try_from(midnight_ms / DAY_MS).unwrap_or(0)
 }
 
+/// A contributor who had this share of the usual day is not expected to bring it all at once again.
+const SETTLED: f32 = 0.8;
 /// Resting keys looked at for one whose limit may be tried.
 const BEYOND_LOOKS: usize = 8;
 const DAY_MS: i64 = 24 * 3600 * 1000;
