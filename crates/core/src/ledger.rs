@@ -115,7 +115,7 @@ impl Ledger {
     /// A first limit is known: of today's calls so many were within it.
     pub(crate) fn begins(&mut self, taken: u64, moment: Moment) {
         self.taken = taken;
-        self.hours.begin(moment);
+        self.hours.begin(taken, moment);
     }
 
     /// Whether anything is known of a day's limit: only then can it be scarce.
@@ -238,6 +238,8 @@ struct Hours {
     today: [u32; HOURS],
     /// The hour from which today is counted; nothing before the first call.
     from: Option<usize>,
+    /// Calls before that hour, if they were counted otherwise.
+    before: u64,
 }
 
 impl Hours {
@@ -254,8 +256,9 @@ impl Hours {
         *hour = hour.saturating_sub(1);
     }
 
-    /// What came before said nothing.
-    fn begin(&mut self, moment: Moment) {
+    /// What came before is known as a sum alone.
+    fn begin(&mut self, before: u64, moment: Moment) {
+        self.before = before;
         self.today = [0; HOURS];
         self.from = Some(moment.hour());
     }
@@ -268,15 +271,18 @@ impl Hours {
         if came == 0 {
             return;
         }
-        // Hours that were not counted are taken to be like any other.
-        let counted = (HOURS - from) as f32 / HOURS as f32;
+        let counted = match std::mem::take(&mut self.before) {
+            // Hours that were not counted are taken to be like any other.
+            0 => (HOURS - from) as f32 / HOURS as f32,
+            before => came as f32 / (came as f32 + before as f32),
+        };
         let pace = (1.0 / (self.days + 1) as f32).max(SLOWEST_PACE);
         for hour in 0..HOURS {
             // Who calls at nine on one day calls at ten on another.
             let near = |at: usize| today.get(at).map_or(0.0, |count| *count as f32);
             let around = near(hour.wrapping_sub(1)) + 2.0 * near(hour) + near(hour + 1);
             let share = match hour < from {
-                true => 1.0 / HOURS as f32,
+                true => (1.0 - counted) / from as f32,
                 false => around / 4.0 / came as f32 * counted,
             };
             self.usual[hour] += pace * (share - self.usual[hour]);
