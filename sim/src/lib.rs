@@ -6,8 +6,10 @@
 //!
 //! - [`world`]: who is there and what will be asked; [`google`]: the truth about quotas;
 //! - [`policy`]: ways to choose keys, the real core first; [`run`]: one of them through a world;
-//! - [`oracle`]: the best that could be done; [`study`]: the table.
+//! - [`oracle`]: the best that could be done; [`study`]: the table;
+//! - [`check`]: the core's promises, after every step of random scripts.
 
+pub mod check;
 pub mod google;
 pub mod oracle;
 pub mod policy;

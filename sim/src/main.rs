@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sim::{
+    check,
     policy::Kind,
     study::{self, Plan},
     world::Scenario,
@@ -22,6 +23,18 @@ struct Cli {
 enum Command {
     /// Measure policies against an oracle that knows all quotas
     Study(Study),
+    /// Check the core's promises after every step of random scripts
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Check {
+    /// Where chance comes from: the same seed, the same scripts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Steps of all scripts together
+    #[arg(long, default_value_t = 1_000_000)]
+    steps: usize,
 }
 
 #[derive(Args)]
@@ -69,6 +82,7 @@ impl Study {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Study(options) => study(&options),
+        Command::Check(options) => check(&options),
     }
 }
 
@@ -87,4 +101,18 @@ fn study(options: &Study) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn check(options: &Check) -> ExitCode {
+    match check::check(options.seed, options.steps) {
+        Ok(steps) => {
+            println!("{steps} steps kept every promise");
+            ExitCode::SUCCESS
+        }
+        Err(broken) => {
+            println!("seed {}: {}", broken.seed, broken.why);
+            broken.script.iter().for_each(|step| println!("    {step:?},"));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -12,8 +12,7 @@
 //!   are expected to ask.
 
 mod expected;
-
-use std::collections::VecDeque;
+mod recent;
 
 use crate::{
     google::Google,
@@ -21,6 +20,7 @@ use crate::{
 };
 
 use expected::{Expected, Guess};
+use recent::Recent;
 
 /// Calls in measured days that the oracle serves.
 pub fn served(world: &World) -> Vec<[u64; QUOTAS]> {
@@ -132,9 +132,9 @@ impl Oracle<'_> {
                 return true;
             }
         }
-        LOOKS.iter().all(|ahead| {
-            let back = self.given_back(quota, *ahead, now) as f64;
-            room + back >= entitled.within(*ahead as f64 / MINUTE as f64)
+        let soon = self.expected.soon(quota, now);
+        LOOKS.iter().zip(soon).all(|(ahead, soon)| {
+            room + self.given_back(quota, *ahead, now) as f64 >= soon.at_most()
         })
     }
 
@@ -148,26 +148,5 @@ impl Oracle<'_> {
     }
 }
 
-/// When calls were served in the last minute, and of which projects.
-#[derive(Debug, Default)]
-struct Recent(VecDeque<(Ms, usize)>);
-
-impl Recent {
-    fn served(&mut self, project: usize, now: Ms) {
-        self.0.push_back((now, project));
-        while self.0.front().is_some_and(|(at, _)| *at + MINUTE <= now) {
-            self.0.pop_front();
-        }
-    }
-
-    /// Calls that leave the minute within so long.
-    fn within(&self, ahead: Ms, now: Ms) -> impl ExactSizeIterator<Item = &(Ms, usize)> {
-        let gone = self.0.partition_point(|(at, _)| *at + MINUTE <= now);
-        let leaving = self.0.partition_point(|(at, _)| *at + MINUTE <= now + ahead);
-        self.0.range(gone..leaving)
-    }
-}
-
-const MINUTE: Ms = 60_000;
 /// How far ahead it is looked whether a minute has room.
 const LOOKS: [Ms; 6] = [1_000, 3_000, 8_000, 20_000, 40_000, 60_000];

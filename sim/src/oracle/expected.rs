@@ -5,6 +5,7 @@
 
 use crate::{
     google::Google,
+    oracle::{LOOKS, recent::Recent},
     world::{Ask, DAY, Ms, QUOTAS, START, World},
 };
 
@@ -23,12 +24,6 @@ impl Guess {
         (self.mean + 3.0 * self.variance.sqrt()).min(self.cap)
     }
 
-    /// The same within a part of the time.
-    pub(super) fn within(self, part: f64) -> f64 {
-        let Guess { mean, variance, cap } = self;
-        Guess { mean: mean * part, variance: variance * part, cap }.at_most()
-    }
-
     /// Adds what one contributor is expected to ask, at most what the own keys have left.
     fn add(&mut self, mean: f64, variance: f64, cap: f64) {
         self.mean += mean.min(cap);
@@ -42,7 +37,7 @@ impl Guess {
 pub(super) struct Reserve {
     /// Until midnight.
     pub(super) day: Guess,
-    /// Within a minute.
+    /// Within a minute, whatever they asked in the last one.
     pub(super) minute: Guess,
 }
 
@@ -55,12 +50,14 @@ pub(super) struct Expected<'w> {
     means: [Vec<f64>; QUOTAS],
     /// By quota: as of which minute, and what.
     reserves: [(Ms, Reserve); QUOTAS],
+    /// The same for the next moments, as of which second.
+    soon: [(Ms, [Guess; LOOKS.len()]); QUOTAS],
     /// By quota, everybody's own part.
     parts: [Vec<Part>; QUOTAS],
 }
 
 /// One contributor's part of a quota.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Part {
     /// The own day, or minute where no day binds, as far as it is in service.
     own: f64,
@@ -68,6 +65,8 @@ struct Part {
     minute: f64,
     /// Calls of the day that the own keys alone would have served,
     entitled: f64,
+    /// those of the last minute,
+    recent: Recent,
     /// and others that were served.
     borrowed: f64,
     /// Expected beyond what the own keys have left, as of the reserve's minute.
@@ -97,6 +96,7 @@ impl<'w> Expected<'w> {
             projects: projects.collect(),
             means: std::array::from_fn(|quota| means(world, quota)),
             reserves: [(-1, Reserve::default()); QUOTAS],
+            soon: [(-1, [Guess::default(); LOOKS.len()]); QUOTAS],
             parts: std::array::from_fn(|_| vec![Part::default(); world.contributors.len()]),
         }
     }
@@ -108,7 +108,9 @@ impl<'w> Expected<'w> {
     }
 
     pub(super) fn entitled(&mut self, ask: &Ask) {
-        self.parts[ask.quota()][ask.contributor as usize].entitled += 1.0;
+        let part = &mut self.parts[ask.quota()][ask.contributor as usize];
+        part.entitled += 1.0;
+        part.recent.served(0, ask.at);
     }
 
     pub(super) fn borrowed(&mut self, ask: &Ask) {
@@ -155,6 +157,30 @@ impl<'w> Expected<'w> {
         reserve
     }
 
+    /// What the entitled are expected to ask in the next moments, as of this second.
+    pub(super) fn soon(&mut self, quota: usize, now: Ms) -> [Guess; LOOKS.len()] {
+        let second = now / SECOND;
+        if self.soon[quota].0 != second {
+            let soon = std::array::from_fn(|look| self.foresee_soon(quota, LOOKS[look], now));
+            self.soon[quota] = (second, soon);
+        }
+        self.soon[quota].1
+    }
+
+    /// Within so long, each at most what the own keys have left of the minute and get back.
+    fn foresee_soon(&self, quota: usize, ahead: Ms, now: Ms) -> Guess {
+        let (count, mut guess) = (self.parts[quota].len(), Guess::default());
+        let at = ((now - START) % DAY / MINUTE) as usize * count;
+        for (who, part) in self.parts[quota].iter().enumerate() {
+            let minute = self.means[quota][at + who] - self.means[quota][at + count + who];
+            let mean = minute * ahead as f64 / MINUTE as f64;
+            let cap = (part.minute - part.recent.left(ahead, now) as f64).max(0.0);
+            let variance = self.world.contributors[who].wants[quota].variance(mean);
+            guess.add(mean, variance, cap);
+        }
+        guess
+    }
+
     /// What is left to those who borrowed less for what they bring, as of this minute's reserve.
     pub(super) fn held_for_others(&mut self, ask: &Ask) -> f64 {
         let (who, quota, minute) = (ask.contributor as usize, ask.quota(), ask.at / MINUTE);
@@ -179,4 +205,5 @@ fn means(world: &World, quota: usize) -> Vec<f64> {
     minutes.flat_map(of_all).collect()
 }
 
+const SECOND: Ms = 1_000;
 const MINUTE: Ms = 60_000;

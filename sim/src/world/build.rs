@@ -91,9 +91,8 @@ fn add_key(world: &mut World, project: usize, owner: usize) -> u32 {
 /// of a study sensible; the other's is Google's.
 fn project(scenario: Scenario, keys: usize, number: usize) -> Project {
     if scenario == Scenario::Minute {
-        // Of every fifth the tokens bind sooner than the requests.
-        let tpm = if number % 5 == 3 { 150_000 } else { 1_000_000 };
-        let paid = Limits { rpm: Some(30), tpm: Some(tpm), rpd: None, tpd: None };
+        // As a paid project's, but smaller: prompts of some size make the tokens bind now and then.
+        let paid = Limits { rpm: Some(30), tpm: Some(400_000), rpd: None, tpd: None };
         return Project { limits: [paid, Limits::ZERO, Limits::ZERO], free: false };
     }
     let lite_day = (5_000 / keys as u64).clamp(40, 500);
