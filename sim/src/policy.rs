@@ -66,7 +66,7 @@ pub trait Policy {
     /// How that went.
     fn probed(&mut self, _probe: u64, _answer: &Answer, _now: Ms) {}
     /// Calls to a quota that it holds back for those whose keys they are.
-    fn reserve(&mut self, _quota: usize, _now: Ms) -> u64 {
+    fn reserve(&mut self, _quota: usize, _key: u32, _now: Ms) -> u64 {
         0
     }
     /// What it holds of a key.

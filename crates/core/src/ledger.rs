@@ -173,6 +173,13 @@ impl Ledger {
         Outlook { left, kept: self.to_come(moment, more).min(entitled) }
     }
 
+    /// The same for a borrower, from whom something is kept for others who have had less.
+    pub(crate) fn outlook_of(&self, borrower: Borrower, newcomers: u32, moment: Moment) -> Outlook {
+        let Outlook { left, kept } = self.outlook(newcomers, moment);
+        let for_others = self.kept_for_others(borrower, moment).max(0);
+        Outlook { left, kept: kept.saturating_add(for_others.unsigned_abs()) }
+    }
+
     /// Entitled calls to provide for until midnight: the share of the usual day that comes after
     /// this hour, and more, for days differ, calls come by chance, and some come all at once.
     fn to_come(&self, moment: Moment, newcomers: u64) -> u64 {
@@ -190,10 +197,10 @@ impl Ledger {
         left as i64 - kept as i64
     }
 
-    /// Whether a call that borrows may be served, with so much left over.
-    pub(crate) fn lends(&mut self, borrower: Borrower, left_over: i64, moment: Moment) -> bool {
-        let kept = self.kept_for_others(borrower, moment);
-        left_over > kept && self.minute_has_room(moment.now)
+    /// Whether a call that borrows may be served.
+    pub(crate) fn lends(&mut self, borrower: Borrower, newcomers: u32, moment: Moment) -> bool {
+        let Outlook { left, kept } = self.outlook_of(borrower, newcomers, moment);
+        left > kept && self.minute_has_room(moment.now)
     }
 
     /// Whether so little is left that it matters with whose key a call is served.
@@ -371,7 +378,7 @@ const MINUTES_A_DAY: u64 = 24 * 60;
 /// A peak is half forgotten within a day.
 const PEAK_FADES: f32 = 0.9995;
 /// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
-const SAFETY: f64 = 3.5;
+const SAFETY: f64 = 4.0;
 /// Somebody may call in the day's last minutes, whatever was seen.
 const AT_LEAST: f64 = 0.15;
 /// What a day teaches at least, when many were seen: about a week is remembered.

@@ -67,7 +67,8 @@ pub struct MeCooldown {
 pub struct Outlook {
     /// Calls that may be made yet today, by what is known.
     pub left: u64,
-    /// Those of them that are kept for what contributors' own keys would have served.
+    /// Those of them that are kept for others: for what contributors' own keys would have served,
+    /// and for who has borrowed less.
     pub kept: u64,
 }
 

@@ -152,8 +152,8 @@ impl Policy for Leased {
         self.owner.probed(probe, answer, now);
     }
 
-    fn reserve(&mut self, quota: usize, now: Ms) -> u64 {
-        self.owner.reserve(quota, now)
+    fn reserve(&mut self, quota: usize, key: u32, now: Ms) -> u64 {
+        self.owner.reserve(quota, key, now)
     }
 
     fn standing(&self, key: u32, now: Ms) -> Standing {

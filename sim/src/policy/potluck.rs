@@ -5,6 +5,8 @@ use potluck_core::{
     Mono, Now, Outcome, Pool, Slot, SourceBlock, State, Step as Said, Usage, Wall, Whose,
 };
 
+use potluck_gemini::Family;
+
 use crate::{
     google::Answer,
     policy::{Policy, Standing, Step},
@@ -77,6 +79,43 @@ impl Policy for Potluck {
     fn begin(&mut self, call: usize, ask: &Ask, at: Ms) -> Step {
         let mut exchange = self.pool.begin(call_of(ask), now(at));
         let step = self.pool.next(&mut exchange, now(at));
+        if std::env::var_os("DBG").is_some() {
+            let hour = (at - START) / 3_600_000;
+            if hour != self.asked as i64 {
+                self.asked = hour as u64;
+                for q in QUOTA_NAMES {
+                    let o = self.pool.outlook(q, Family::Generate, None, now(at));
+                    eprint!("{hour} {q} {o:?} ");
+                }
+                eprintln!(
+                    "{:?}",
+                    self.pool.metrics().refusals.iter().filter(|r| r.1 > 0).collect::<Vec<_>>()
+                );
+            }
+        }
+        if std::env::var_os("DBGC").is_some() && ask.contributor == 1 {
+            eprintln!(
+                "C {:.4} {} {} {:?}",
+                (at - START) as f64 / 3_600_000.0,
+                MODELS[usize::from(ask.model)].name,
+                ask.entitled,
+                exchange
+            );
+        }
+        if std::env::var_os("DBGE").is_some()
+            && ask.entitled
+            && let Said::Refuse(r) = &step
+        {
+            eprintln!(
+                "E {} c{} k{} {} {:?} {:?}",
+                (at - START) as f64 / 3_600_000.0,
+                ask.contributor,
+                ask.key,
+                MODELS[usize::from(ask.model)].name,
+                r,
+                self.pool.outlook(QUOTA_NAMES[ask.quota()], Family::Generate, None, now(at))
+            );
+        }
         self.hold(call, exchange, ask.key);
         read(step, ask.key)
     }
@@ -138,8 +177,8 @@ impl Policy for Potluck {
         self.pool.probed(slot, outcome, now(at));
     }
 
-    fn reserve(&mut self, quota: usize, at: Ms) -> u64 {
-        reserved(&mut self.pool, QUOTA_NAMES[quota], now(at))
+    fn reserve(&mut self, quota: usize, key: u32, at: Ms) -> u64 {
+        reserved(&mut self.pool, QUOTA_NAMES[quota], key, now(at))
     }
 
     fn standing(&self, key: u32, at: Ms) -> Standing {
@@ -152,17 +191,15 @@ impl Policy for Potluck {
 }
 
 /// Calls of a model that the pool holds back for those whose keys they are.
-///
-/// The one place to ask the core, once it has a reserve.
-fn reserved(_pool: &mut Pool<u32>, _model: &str, _now: Now) -> u64 {
-    0
+fn reserved(pool: &mut Pool<u32>, model: &str, key: u32, now: Now) -> u64 {
+    pool.outlook(model, Family::Generate, Some(id(key)), now).map_or(0, |outlook| outlook.kept)
 }
 
 /// What the pool is told of a call's end, the one place for it.
 pub(super) fn end(tokens: u64) -> End {
     match tokens {
         0 => End::LEFT,
-        tokens => End { tokens, ending: Ending::Whole },
+        tokens => End { tokens, prompt_tokens: 0, ending: Ending::Whole },
     }
 }
 

@@ -104,8 +104,8 @@ impl Policy for Sharded {
         self.shards[shard].probed(probe, answer, now);
     }
 
-    fn reserve(&mut self, quota: usize, now: Ms) -> u64 {
-        self.shards.iter_mut().map(|shard| shard.reserve(quota, now)).sum()
+    fn reserve(&mut self, quota: usize, key: u32, now: Ms) -> u64 {
+        self.shards.iter_mut().map(|shard| shard.reserve(quota, key, now)).sum()
     }
 
     fn standing(&self, key: u32, now: Ms) -> Standing {

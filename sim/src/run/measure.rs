@@ -103,7 +103,7 @@ impl<'w> Measure<'w> {
         now: Ms,
     ) -> bool {
         let quota = ask.quota();
-        ask.entitled || google.left_of_all(quota, now) > policy.reserve(quota, now)
+        ask.entitled || google.left_of_all(quota, now) > policy.reserve(quota, ask.key, now)
     }
 
     /// Whether a key that was not tried would have served the call now.

@@ -193,11 +193,15 @@ fn churn(world: &mut World) {
 /// All calls of one contributor.
 fn draw(world: &World, who: usize, out: &mut Vec<Ask>) {
     let (mut times, mut turn) = (Vec::new(), 0);
+    // A limit that nobody has met is not known: on the learning day every limit is met.
+    let learning = (LEARNING_LOAD / world.load).max(1.0);
     for quota in 0..QUOTAS {
         let rng = &mut Rng::of(world.seed, 0x10_0000 + (who * QUOTAS + quota) as u64);
         for day in 0..world.days {
             times.clear();
-            world.contributors[who].wants[quota].draw(rng, &mut times);
+            let wants = world.contributors[who].wants[quota];
+            let per_day = wants.per_day * if day == 0 { learning } else { 1.0 };
+            Appetite { per_day, ..wants }.draw(rng, &mut times);
             for time in &times {
                 let at = START + Ms::from(day) * DAY + time;
                 out.extend(ask(world, who, quota, at, rng, &mut turn));
@@ -305,6 +309,8 @@ fn attack(world: &mut World, shown: Ms, die: Ms, asks: &mut Vec<Ask>) {
 
 /// Keys that share one project, where keys share projects.
 const SIBLINGS: usize = 3;
+/// The learning day's demand as a share of the quota.
+const LEARNING_LOAD: f64 = 1.5;
 /// How long a time of trouble is.
 const TROUBLE: Ms = 600_000;
 /// An attacker's keys of one kind.

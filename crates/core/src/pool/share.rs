@@ -86,28 +86,50 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else {
             return Share::Entitled;
         };
-        if x.guest == Some(Guest::Entitled) {
+        if x.guest == Some(Guest::Entitled) || self.takes(x, lane, now) {
             return Share::Entitled;
         }
-        let moment = self.moment(now);
-        let likely = self.lanes.at(self.lanes.at(lane).quota).ledger.day_limit();
-        let own = x.own.filter(|own| self.brings(*own, lane, now));
-        let Some(own) = own else { return self.borrow(x, lane, 0, now) };
-        let Some(meter) = self.meter(own, lane, now) else { return Share::Entitled };
-        let told = meter.allowance.limit(Axis::DayRequests);
-        let weight = told.or(likely).unwrap_or(1);
-        if meter.takes(told.or(likely), moment) {
-            self.ledger_mut(lane).took(moment);
-            self.book(own, lane, now);
-            return Share::Entitled;
+        let borrower = self.borrower(x.own, lane, now);
+        if let Some(meter) = x.own.and_then(|own| self.meter(own, lane, now))
+            && !std::mem::replace(&mut meter.asked, true)
+        {
+            self.ledger_mut(lane).joins(borrower.weight);
         }
-        if !std::mem::replace(&mut meter.asked, true) {
-            self.ledger_mut(lane).joins(weight);
-        }
-        self.borrow(x, lane, weight, now)
+        self.borrow(x, lane, borrower, now)
     }
 
-    /// Whether a key is of use to others on a lane: neither paused nor closed to it.
+    /// Whether the own keys alone would serve a call; then it is taken from what is theirs.
+    fn takes(&mut self, x: &Exchange, lane: u16, now: Now) -> bool {
+        let Some(own) = x.own.filter(|own| self.brings(*own, lane, now)) else { return false };
+        let moment = self.moment(now);
+        let limit = self.day_limit(own, lane, now);
+        if !self.meter(own, lane, now).is_some_and(|meter| meter.takes(limit, moment)) {
+            return false;
+        }
+        self.ledger_mut(lane).took(moment);
+        self.book(own, lane, now);
+        true
+    }
+
+    /// What a key may spend a day, as far as it is known or likely.
+    fn day_limit(&mut self, slot: Slot, lane: u16, now: Now) -> Option<u32> {
+        let told = |meter: &mut Meter| meter.allowance.limit(Axis::DayRequests);
+        let told = self.meter(slot, lane, now).and_then(told);
+        told.or_else(|| self.lanes.at(self.lanes.at(lane).quota).ledger.day_limit())
+    }
+
+    /// A contributor as a borrower; without a key of use there is no weight.
+    pub(super) fn borrower(&mut self, own: Option<Slot>, lane: u16, now: Now) -> Borrower {
+        let Some(own) = own else { return Borrower { borrowed: 0, weight: 0 } };
+        let borrowed = self.meter(own, lane, now).map_or(0, |meter| meter.borrowed);
+        let weight = match self.brings(own, lane, now) {
+            true => self.day_limit(own, lane, now).unwrap_or(1),
+            false => 0,
+        };
+        Borrower { borrowed, weight }
+    }
+
+    /// Whether a key is of use to others on a lane: lent there, and not closed to it.
     fn brings(&self, own: Slot, lane: u16, now: Now) -> bool {
         let at = self.lanes.place(lane);
         self.keys.get(own).is_some_and(|key| {
@@ -118,23 +140,15 @@ impl<S: Clone> Pool<S> {
         })
     }
 
-    fn borrow(&mut self, x: &Exchange, lane: u16, weight: u32, now: Now) -> Share {
+    fn borrow(&mut self, x: &Exchange, lane: u16, borrower: Borrower, now: Now) -> Share {
         let moment = self.moment(now);
         let newcomers = self.newcomers(lane);
-        let own = x.own;
-        let borrowed = match own {
-            Some(own) => self.meter(own, lane, now).map_or(0, |meter| meter.borrowed),
-            None => 0,
-        };
         let ledger = self.ledger_mut(lane);
-        if ledger.is_bounded() {
-            let left = ledger.left_over(newcomers, moment);
-            if !ledger.lends(Borrower { borrowed, weight }, left, moment) {
-                return Share::Nothing;
-            }
+        if ledger.is_bounded() && !ledger.lends(borrower, newcomers, moment) {
+            return Share::Nothing;
         }
         ledger.lent();
-        if let Some(meter) = own.and_then(|own| self.meter(own, lane, now)) {
+        if let Some(meter) = x.own.and_then(|own| self.meter(own, lane, now)) {
             meter.borrowed = meter.borrowed.saturating_add(1);
         }
         Share::Borrows

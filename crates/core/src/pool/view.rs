@@ -34,14 +34,23 @@ impl<S: Clone> Pool<S> {
         })
     }
 
-    /// What the keys have left of today for a plain call of a model; nothing where no limit is known.
-    pub fn outlook(&mut self, model: &str, family: Family, now: Now) -> Option<Outlook> {
+    /// What the keys have left of today for a plain call of a model, as a contributor sees it who
+    /// would borrow; nothing where no limit is known.
+    pub fn outlook(
+        &mut self,
+        model: &str,
+        family: Family,
+        borrower: Option<KeyId>,
+        now: Now,
+    ) -> Option<Outlook> {
         let lane = self.lanes.find(model, family, Metered::NONE)?;
         let moment = self.moment(now);
         let newcomers = self.newcomers(lane);
+        let slot = borrower.and_then(|id| self.keys.find(id));
+        let borrower = self.borrower(slot, lane, now);
         let ledger = self.ledger_mut(lane);
         ledger.turn(moment.today);
-        ledger.is_bounded().then(|| ledger.outlook(newcomers, moment))
+        ledger.is_bounded().then(|| ledger.outlook_of(borrower, newcomers, moment))
     }
 
     /// The public summary.

@@ -112,7 +112,7 @@ impl Table {
                 if admit {
                     self.admit(&mut open);
                 }
-                let end = End { tokens: 1_000, ending: Ending::Whole };
+                let end = End { tokens: 1_000, prompt_tokens: 0, ending: Ending::Whole };
                 self.pool.finish(open.x, end, self.now);
             }
             After::Pass | After::Template(_) => self.pool.finish(open.x, End::LEFT, self.now),
