@@ -62,6 +62,7 @@ impl Oracle<'_> {
         if self.world.trouble(ask.at).is_some() || !self.google.is_alive(ask.key) {
             return;
         }
+        self.expected.asked(ask);
         if ask.entitled {
             self.expected.entitled(ask);
         }

@@ -6,7 +6,7 @@
 use crate::{
     google::Google,
     oracle::{LOOKS, recent::Recent},
-    world::{Ask, DAY, Ms, QUOTAS, START, World},
+    world::{Appetite, Ask, DAY, Ms, QUOTAS, START, World},
 };
 
 /// How many calls are to be expected, and how far that varies.
@@ -63,6 +63,8 @@ struct Part {
     own: f64,
     /// The own minute.
     minute: f64,
+    /// When today's first call came, as a time of the day.
+    began: Option<Ms>,
     /// Calls of the day that the own keys alone would have served,
     entitled: f64,
     /// those of the last minute,
@@ -76,6 +78,22 @@ struct Part {
 }
 
 impl Part {
+    /// Calls to be expected until midnight, and how far that varies.
+    fn expects(&self, wants: &Appetite, mean: f64, time: Ms) -> (f64, f64) {
+        match self.began.filter(|_| wants.takes().is_some()) {
+            None => (mean, wants.variance(mean)),
+            Some(began) => {
+                let rest = wants.rest(began, time, mean);
+                (rest, rest)
+            }
+        }
+    }
+
+    /// Calls that the own keys serve in so long.
+    fn minutes(&self, span: Ms) -> f64 {
+        self.minute * span as f64 / MINUTE as f64
+    }
+
     /// Borrowed for what one brings.
     fn share(&self) -> f64 {
         if self.own > 0.0 { self.borrowed / self.own } else { f64::MAX }
@@ -103,8 +121,13 @@ impl<'w> Expected<'w> {
 
     pub(super) fn midnight(&mut self) {
         for part in self.parts.iter_mut().flatten() {
-            (part.entitled, part.borrowed) = (0.0, 0.0);
+            (part.began, part.entitled, part.borrowed) = (None, 0.0, 0.0);
         }
+    }
+
+    pub(super) fn asked(&mut self, ask: &Ask) {
+        let part = &mut self.parts[ask.quota()][ask.contributor as usize];
+        part.began.get_or_insert((ask.at - START) % DAY);
     }
 
     pub(super) fn entitled(&mut self, ask: &Ask) {
@@ -144,13 +167,17 @@ impl<'w> Expected<'w> {
     fn foresee(&mut self, quota: usize, now: Ms) -> Reserve {
         let binds = self.world.per_day(0, quota).is_some();
         let (count, mut reserve) = (self.parts[quota].len(), Reserve::default());
-        let at = ((now - START) % DAY / MINUTE) as usize * count;
+        let time = (now - START) % DAY;
+        let at = (time / MINUTE) as usize * count;
         for (who, part) in self.parts[quota].iter_mut().enumerate() {
             let wants = &self.world.contributors[who].wants[quota];
-            let left = self.means[quota][at + who];
-            let minute = left - self.means[quota][at + count + who];
+            let mean = self.means[quota][at + who];
+            let minute = mean - self.means[quota][at + count + who];
+            let (left, variance) = part.expects(wants, mean, time);
             let cap = if binds { (part.own - part.entitled).max(0.0) } else { part.own };
-            reserve.day.add(left, wants.variance(left), cap);
+            // What comes at once the own minute bounds.
+            let at_once = wants.takes().map_or(f64::MAX, |span| part.minutes(span + MINUTE));
+            reserve.day.add(left, variance, cap.min(at_once));
             reserve.minute.add(minute, wants.variance(minute), cap.min(part.minute));
             part.excess = (left - cap).max(0.0);
         }

@@ -65,6 +65,23 @@ impl Appetite {
         }
     }
 
+    /// The same for the rest of a day whose first call came at `began`: whose burst has begun, is
+    /// known to have no other.
+    pub fn rest(&self, began: Ms, at: Ms, mean: f64) -> f64 {
+        match self.shape {
+            Shape::Bursty { .. } => {
+                let left = (began + BURST - at).max(0) as f64 / BURST as f64;
+                self.per_day / BURST_CHANCE * left
+            }
+            _ => mean,
+        }
+    }
+
+    /// How long a day's calls take, if they come at once.
+    pub fn takes(&self) -> Option<Ms> {
+        matches!(self.shape, Shape::Bursty { .. }).then_some(BURST)
+    }
+
     /// The arrivals of one day, as times of it, in any order.
     pub fn draw(&self, rng: &mut Rng, out: &mut Vec<Ms>) {
         if self.per_day <= 0.0 {
