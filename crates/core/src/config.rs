@@ -13,6 +13,8 @@ pub struct Config {
     pub max_keys: u32,
     /// How many conversations are remembered.
     pub conversations: u32,
+    /// Of how many parts this pool is one: the others help out, so that each keeps less in reserve.
+    pub parts: u8,
 }
 
 impl Config {
@@ -29,6 +31,7 @@ impl Default for Config {
             max_keys: 1 << 20,
             // Sixteen bytes each.
             conversations: 1 << 16,
+            parts: 1,
         }
     }
 }

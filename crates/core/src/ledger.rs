@@ -72,13 +72,30 @@ impl Moment {
     }
 }
 
-/// What a borrower had, and what it brings.
+/// What a ledger is beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Borrower {
-    /// Calls borrowed today.
-    pub(crate) borrowed: u32,
-    /// What the own keys may spend a day; 0 for who brings nothing of use.
-    pub(crate) weight: u32,
+pub(crate) struct Beside {
+    /// Keys that lend and of which nothing is booked.
+    pub(crate) newcomers: u32,
+    /// Of how many parts of a pool it is one. What one lacks the others have: together they need
+    /// the safety of one.
+    pub(crate) parts: u8,
+}
+
+/// Who borrows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Borrower {
+    /// A contributor.
+    Brings {
+        /// Calls borrowed today.
+        borrowed: u32,
+        /// What the own keys may spend a day.
+        weight: u32,
+    },
+    /// A contributor of another part of the pool.
+    Guest,
+    /// Who brings nothing of use here.
+    Nobody,
 }
 
 impl Ledger {
@@ -152,8 +169,10 @@ impl Ledger {
     }
 
     /// A borrower asks for the first time today.
-    pub(crate) fn joins(&mut self, weight: u32) {
-        self.weight += u64::from(weight);
+    pub(crate) fn joins(&mut self, borrower: Borrower) {
+        if let Borrower::Brings { weight, .. } = borrower {
+            self.weight += u64::from(weight);
+        }
     }
 
     pub(crate) fn lent(&mut self) {
@@ -165,42 +184,44 @@ impl Ledger {
     }
 
     /// What is left of the day; `newcomers` are keys of which nothing is booked.
-    pub(crate) fn outlook(&self, newcomers: u32, moment: Moment) -> Outlook {
-        let more = u64::from(newcomers) * u64::from(self.day_limit().unwrap_or(0));
+    pub(crate) fn outlook(&self, beside: Beside, moment: Moment) -> Outlook {
+        let more = u64::from(beside.newcomers) * u64::from(self.day_limit().unwrap_or(0));
         let capacity = self.capacity + more;
         let left = capacity.saturating_sub(self.spent);
         let entitled = capacity.saturating_sub(self.taken);
-        Outlook { left, kept: self.to_come(moment, more).min(entitled) }
+        Outlook { left, kept: self.to_come(beside, more, moment).min(entitled) }
     }
 
     /// The same for a borrower, from whom something is kept for others who have had less.
-    pub(crate) fn outlook_of(&self, borrower: Borrower, newcomers: u32, moment: Moment) -> Outlook {
-        let Outlook { left, kept } = self.outlook(newcomers, moment);
+    pub(crate) fn outlook_of(&self, borrower: Borrower, beside: Beside, moment: Moment) -> Outlook {
+        let Outlook { left, kept } = self.outlook(beside, moment);
         let for_others = self.kept_for_others(borrower, moment).max(0);
         Outlook { left, kept: kept.saturating_add(for_others.unsigned_abs()) }
     }
 
     /// Entitled calls to provide for until midnight: the share of the usual day that comes after
     /// this hour, and more, for days differ, calls come by chance, and some come all at once.
-    fn to_come(&self, moment: Moment, newcomers: u64) -> u64 {
+    fn to_come(&self, beside: Beside, more: u64, moment: Moment) -> u64 {
         let share = f64::from(self.hours.to_come(moment));
-        let usual = self.usual.max(0.0) + newcomers as f64 * f64::from(habit::NEW_USE);
+        let usual = self.usual.max(0.0) + more as f64 * f64::from(habit::NEW_USE);
         let mean = usual * share;
         let of_days = self.spread.max(0.0) * share * share;
         let of_clumps = self.loose.max(0.0) * share * (1.0 - share);
-        (mean + SAFETY * (mean + of_days + of_clumps + AT_LEAST).sqrt()) as u64
+        let safety = SAFETY / f64::from(beside.parts.max(1)).sqrt();
+        (mean + safety * (mean + of_days + of_clumps + AT_LEAST).sqrt()) as u64
     }
 
     /// What is left of the day and kept for nobody.
-    pub(crate) fn left_over(&self, newcomers: u32, moment: Moment) -> i64 {
-        let Outlook { left, kept } = self.outlook(newcomers, moment);
+    pub(crate) fn left_over(&self, beside: Beside, moment: Moment) -> i64 {
+        let Outlook { left, kept } = self.outlook(beside, moment);
         left as i64 - kept as i64
     }
 
     /// Whether a call that borrows may be served.
-    pub(crate) fn lends(&mut self, borrower: Borrower, newcomers: u32, moment: Moment) -> bool {
-        let Outlook { left, kept } = self.outlook_of(borrower, newcomers, moment);
-        left > kept && self.minute_has_room(moment.now)
+    pub(crate) fn lends(&mut self, borrower: Borrower, beside: Beside, moment: Moment) -> bool {
+        let Outlook { left, kept } = self.outlook_of(borrower, beside, moment);
+        let day = !self.is_bounded() || left > kept;
+        day && self.minute_has_room(moment.now)
     }
 
     /// Whether so little is left that it matters with whose key a call is served.
@@ -211,11 +232,13 @@ impl Ledger {
     /// What a borrower leaves to those who have had less for what they bring.
     fn kept_for_others(&self, borrower: Borrower, moment: Moment) -> i64 {
         let headroom = self.headroom(moment);
-        if borrower.weight == 0 {
-            return 2 * headroom;
-        }
+        let (borrowed, weight) = match borrower {
+            Borrower::Brings { borrowed, weight } => (borrowed, weight.max(1)),
+            Borrower::Guest => return headroom,
+            Borrower::Nobody => return 2 * headroom,
+        };
         let mean = self.borrowed as f64 / self.weight.max(1) as f64;
-        let level = f64::from(borrower.borrowed) / f64::from(borrower.weight);
+        let level = f64::from(borrowed) / f64::from(weight);
         // Who has had less than the mean finds nothing kept; who has had twice as much finds all.
         let above = ((level - mean) / mean.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
         (headroom as f64 * above) as i64
@@ -225,13 +248,12 @@ impl Ledger {
         (self.capacity as f32 * HEADROOM * moment.of_day()) as i64
     }
 
-    /// Whether this minute has room beyond the entitled calls that it may bring.
+    /// Whether the minute has room beyond the entitled calls that it may bring yet.
     fn minute_has_room(&mut self, now: Mono) -> bool {
         if self.boundless_minutes > 0 || self.a_minute == 0 {
             return true;
         }
-        let kept = self.pace.peak(now).min(self.a_minute / 3);
-        self.pace.sent(now) + kept < self.a_minute
+        self.pace.sent(now) + self.pace.to_come(now) < self.a_minute
     }
 }
 
@@ -308,33 +330,67 @@ impl Hours {
     }
 }
 
-/// Calls by the second, for what a minute has room for.
-#[derive(Debug)]
+/// Calls of the last minute, all of them and those that were entitled.
+#[derive(Debug, Default)]
 struct Pace {
-    sent: [u32; SECONDS],
-    sum: u64,
-    second: u64,
-    /// Entitled calls in this minute, and the most in any, slowly forgotten.
-    minute: u64,
-    came: u32,
-    peak: f32,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Pace { sent: [0; SECONDS], sum: 0, second: 0, minute: 0, came: 0, peak: 0.0 }
-    }
+    sent: Minute,
+    came: Minute,
+    /// The most entitled calls in a minute, forgotten within a quarter of an hour.
+    busiest: f32,
+    as_of: Mono,
 }
 
 impl Pace {
     fn sends(&mut self, now: Mono) {
-        self.turn(now);
-        let sent = &mut self.sent[self.second as usize % SECONDS];
-        *sent += 1;
-        self.sum += 1;
+        self.sent.add(now);
     }
 
     fn sent(&mut self, now: Mono) -> u64 {
+        self.sent.sum(now)
+    }
+
+    fn came(&mut self, now: Mono) {
+        self.came.add(now);
+        let minute = self.came.sum(now) as f32;
+        self.busiest = minute.max(self.fade(now));
+        self.as_of = now;
+    }
+
+    /// Entitled calls that a busy minute brings beyond those it has brought.
+    fn to_come(&mut self, now: Mono) -> u64 {
+        let came = self.came.sum(now) as f32;
+        let busy = came.max(self.fade(now));
+        (busy - came + MINUTE_SAFETY * busy.sqrt()) as u64
+    }
+
+    fn fade(&self, now: Mono) -> f32 {
+        let minutes = now.since(self.as_of).as_secs_f32() / 60.0;
+        self.busiest * PEAK_FADES.powf(minutes)
+    }
+}
+
+/// How many in the last minute, by the second.
+#[derive(Debug)]
+struct Minute {
+    seconds: [u32; SECONDS],
+    sum: u64,
+    second: u64,
+}
+
+impl Default for Minute {
+    fn default() -> Self {
+        Minute { seconds: [0; SECONDS], sum: 0, second: 0 }
+    }
+}
+
+impl Minute {
+    fn add(&mut self, now: Mono) {
+        self.turn(now);
+        self.seconds[self.second as usize % SECONDS] += 1;
+        self.sum += 1;
+    }
+
+    fn sum(&mut self, now: Mono) -> u64 {
         self.turn(now);
         self.sum
     }
@@ -343,30 +399,9 @@ impl Pace {
         let second = now.0 / 1000;
         for passed in 0..second.saturating_sub(self.second).min(SECONDS as u64) {
             let place = (second - passed) as usize % SECONDS;
-            self.sum = self.sum.saturating_sub(u64::from(self.sent[place]));
-            self.sent[place] = 0;
+            self.sum -= u64::from(std::mem::take(&mut self.seconds[place]));
         }
         self.second = self.second.max(second);
-    }
-
-    fn came(&mut self, now: Mono) {
-        self.turn_minute(now);
-        self.came += 1;
-        self.peak = self.peak.max(self.came as f32);
-    }
-
-    fn peak(&mut self, now: Mono) -> u64 {
-        self.turn_minute(now);
-        self.peak.ceil() as u64
-    }
-
-    fn turn_minute(&mut self, now: Mono) {
-        let minute = now.0 / 60_000;
-        let passed = minute.saturating_sub(self.minute).min(MINUTES_A_DAY) as i32;
-        if passed > 0 {
-            self.peak *= PEAK_FADES.powi(passed);
-            (self.minute, self.came) = (minute, 0);
-        }
     }
 }
 
@@ -374,9 +409,10 @@ impl Pace {
 const HOURS: usize = 24;
 /// Seconds looked back on for what a minute has room for.
 const SECONDS: usize = 61;
-const MINUTES_A_DAY: u64 = 24 * 60;
-/// A peak is half forgotten within a day.
-const PEAK_FADES: f32 = 0.9995;
+/// What of a busy minute is expected a minute later.
+const PEAK_FADES: f32 = 0.9;
+/// A minute is provided for with so many standard deviations.
+const MINUTE_SAFETY: f32 = 3.0;
 /// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
 const SAFETY: f64 = 4.0;
 /// Somebody may call in the day's last minutes, whatever was seen.

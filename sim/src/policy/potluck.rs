@@ -1,8 +1,9 @@
 //! The real core, driven as `crates/server/src/lease.rs` drives it.
 
 use potluck_core::{
-    After, Attempt, Call, Config, End, Ending, Event, Exchange, KeyId, KeyRecord, LimitsPatch,
-    Mono, Now, Outcome, Pool, Slot, SourceBlock, State, Step as Said, Usage, Wall, Whose,
+    After, Attempt, Call, Config, End, Ending, Event, Exchange, Guest, KeyId, KeyRecord,
+    LimitsPatch, Mono, Now, Outcome, Pool, Refusal, Slot, SourceBlock, State, Step as Said, Usage,
+    Wall, Whose,
 };
 
 use potluck_gemini::Family;
@@ -33,12 +34,18 @@ struct Open {
 impl Potluck {
     /// With the keys that are there at the start.
     pub fn new(world: &World) -> Potluck {
-        Self::with(world, 0, |_| true)
+        Self::part(world, 0, 1, |_| true)
     }
 
-    /// With some of them.
-    pub(super) fn with(world: &World, number: u64, holds: impl Fn(u32) -> bool) -> Potluck {
-        let pool = Pool::new(Config::default(), mix(world.seed ^ number));
+    /// With some of them, as one of so many parts.
+    pub(super) fn part(
+        world: &World,
+        number: u64,
+        parts: u8,
+        holds: impl Fn(u32) -> bool,
+    ) -> Potluck {
+        let config = Config { parts, ..Config::default() };
+        let pool = Pool::new(config, mix(world.seed ^ number));
         let mut potluck = Potluck { pool, open: Vec::new(), probes: Vec::new(), asked: 0 };
         for (number, key) in world.keys.iter().enumerate() {
             if key.joins == Ms::MIN && holds(number as u32) {
@@ -66,6 +73,29 @@ impl Potluck {
         }
     }
 
+    /// What may be said of a call's bearer elsewhere, if the call was refused here.
+    pub(super) fn guest(&self, call: usize) -> Option<Guest> {
+        self.open[call].as_ref()?.exchange.guest()
+    }
+
+    /// Begins a call for whom another pool vouches, if there is anything for it.
+    pub(super) fn begin_guest(
+        &mut self,
+        call: usize,
+        ask: &Ask,
+        guest: Guest,
+        at: Ms,
+    ) -> Result<Step, Refusal> {
+        let said = Call { guest: Some(guest), ..call_of(ask) };
+        let mut exchange = self.pool.begin(said, now(at));
+        let step = self.pool.next(&mut exchange, now(at));
+        self.hold(call, exchange, ask.key);
+        match step {
+            Said::Refuse(refusal) => Err(refusal),
+            step => Ok(read(step, ask.key)),
+        }
+    }
+
     /// Holds an exchange under the call's name.
     pub(super) fn hold(&mut self, call: usize, exchange: Exchange, bearer: u32) {
         if self.open.len() <= call {
@@ -79,43 +109,6 @@ impl Policy for Potluck {
     fn begin(&mut self, call: usize, ask: &Ask, at: Ms) -> Step {
         let mut exchange = self.pool.begin(call_of(ask), now(at));
         let step = self.pool.next(&mut exchange, now(at));
-        if std::env::var_os("DBG").is_some() {
-            let hour = (at - START) / 3_600_000;
-            if hour != self.asked as i64 {
-                self.asked = hour as u64;
-                for q in QUOTA_NAMES {
-                    let o = self.pool.outlook(q, Family::Generate, None, now(at));
-                    eprint!("{hour} {q} {o:?} ");
-                }
-                eprintln!(
-                    "{:?}",
-                    self.pool.metrics().refusals.iter().filter(|r| r.1 > 0).collect::<Vec<_>>()
-                );
-            }
-        }
-        if std::env::var_os("DBGC").is_some() && ask.contributor == 1 {
-            eprintln!(
-                "C {:.4} {} {} {:?}",
-                (at - START) as f64 / 3_600_000.0,
-                MODELS[usize::from(ask.model)].name,
-                ask.entitled,
-                exchange
-            );
-        }
-        if std::env::var_os("DBGE").is_some()
-            && ask.entitled
-            && let Said::Refuse(r) = &step
-        {
-            eprintln!(
-                "E {} c{} k{} {} {:?} {:?}",
-                (at - START) as f64 / 3_600_000.0,
-                ask.contributor,
-                ask.key,
-                MODELS[usize::from(ask.model)].name,
-                r,
-                self.pool.outlook(QUOTA_NAMES[ask.quota()], Family::Generate, None, now(at))
-            );
-        }
         self.hold(call, exchange, ask.key);
         read(step, ask.key)
     }

@@ -1,53 +1,51 @@
 //! The pool split: sixteen pools, each with the keys of its part of the hash.
 
+use potluck_core::{Guest, Seek, Spill};
+
 use crate::{
     google::Answer,
     policy::{Policy, Potluck, Standing, Step, potluck},
-    world::{Ask, Ms, World},
+    world::{Ask, MODELS, Ms, World},
 };
 
 /// Sixteen owners, each of some keys.
 #[derive(Debug)]
 pub struct Sharded {
     shards: Vec<Potluck>,
-    choice: Choice,
+    spill: Spill,
     /// Where each call is under way.
     at: Vec<usize>,
     probes: Vec<(usize, u64)>,
 }
 
-/// Which shard serves a call.
-///
-/// The one place for it: a shard that cannot serve may name another in [`Choice::spill`], once the
-/// core lets calls spill over.
-#[derive(Debug)]
-struct Choice {
-    shards: usize,
-}
-
-impl Choice {
-    /// Where a key lives, and its bearer's calls go.
-    fn home(&self, key: u32) -> usize {
-        usize::from(potluck::id(key).0[0]) % self.shards
-    }
-
-    /// Where a call goes next that its shard gave up; nowhere, yet.
-    fn spill(&self, _ask: &Ask, _from: usize) -> Option<usize> {
-        None
-    }
-}
-
 impl Sharded {
     /// With the keys that are there at the start.
     pub fn new(world: &World) -> Sharded {
-        let choice = Choice { shards: SHARDS };
-        let shard = |shard| Potluck::with(world, shard as u64, |key| choice.home(key) == shard);
+        let shard =
+            |shard| Potluck::part(world, shard as u64, SHARDS as u8, |key| home(key) == shard);
         let shards = (0..SHARDS).map(shard).collect();
-        Sharded { shards, choice, at: Vec::new(), probes: Vec::new() }
+        Sharded { shards, spill: Spill::default(), at: Vec::new(), probes: Vec::new() }
     }
 
     fn at(&mut self, call: usize) -> &mut Potluck {
         &mut self.shards[self.at[call]]
+    }
+
+    /// Asks other shards for a call that its own has nothing for, as an isolate does.
+    fn ask_around(&mut self, call: usize, ask: &Ask, guest: Guest, now: Ms) -> Step {
+        let (parts, home) = (SHARDS as u8, self.at[call] as u8);
+        let seek = Seek { parts, home, model: MODELS[usize::from(ask.model)].name, guest };
+        let (mut asked, mono) = (Vec::new(), potluck::now(now).mono);
+        while let Some(part) = self.spill.next(seek, &asked, mono) {
+            self.at(call).ended(call, 0, now);
+            self.at[call] = usize::from(part);
+            asked.push(part);
+            match self.at(call).begin_guest(call, ask, guest, now) {
+                Ok(step) => return step,
+                Err(refusal) => self.spill.refused(part, seek, refusal, mono),
+            }
+        }
+        Step::Failed
     }
 }
 
@@ -56,15 +54,11 @@ impl Policy for Sharded {
         if self.at.len() <= call {
             self.at.resize(call + 1, 0);
         }
-        self.at[call] = self.choice.home(ask.key);
+        self.at[call] = home(ask.key);
         let step = self.at(call).begin(call, ask, now);
-        match self.choice.spill(ask, self.at[call]).filter(|_| step == Step::Failed) {
+        match self.at(call).guest(call).filter(|_| step == Step::Failed) {
             None => step,
-            Some(other) => {
-                self.at(call).ended(call, 0, now);
-                self.at[call] = other;
-                self.at(call).begin(call, ask, now)
-            }
+            Some(guest) => self.ask_around(call, ask, guest, now),
         }
     }
 
@@ -109,8 +103,13 @@ impl Policy for Sharded {
     }
 
     fn standing(&self, key: u32, now: Ms) -> Standing {
-        self.shards[self.choice.home(key)].standing(key, now)
+        self.shards[home(key)].standing(key, now)
     }
+}
+
+/// Where a key lives, and its bearer's calls begin.
+fn home(key: u32) -> usize {
+    usize::from(potluck::id(key).0[0]) % SHARDS
 }
 
 /// How many pools.

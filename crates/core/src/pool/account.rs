@@ -12,7 +12,7 @@ use crate::{
     id::Slot,
     key::Kin,
     lane::Terms,
-    ledger::Moment,
+    ledger::{Beside, Moment},
     meter::{Booked, Meter},
     pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
     quota::Axis,
@@ -359,8 +359,13 @@ impl<S: Clone> Pool<S> {
         rest.is_some_and(|rest| rest.cause == Cause::Day)
     }
 
+    /// What a lane's ledger does not know itself.
+    pub(super) fn beside(&self, lane: u16) -> Beside {
+        Beside { newcomers: self.newcomers(lane), parts: self.config.parts }
+    }
+
     /// Keys that are lent for plain calls and of which a lane's ledger knows nothing.
-    pub(super) fn newcomers(&self, lane: u16) -> u32 {
+    fn newcomers(&self, lane: u16) -> u32 {
         let quota = self.lanes.at(self.lanes.at(lane).quota);
         match quota.terms {
             Terms::Plain => {

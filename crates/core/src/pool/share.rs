@@ -77,9 +77,9 @@ impl<S: Clone> Pool<S> {
     /// Whether it matters with whose key a lane's calls are served.
     pub(super) fn is_scarce(&mut self, lane: u16, now: Now) -> bool {
         let moment = self.moment(now);
-        let newcomers = self.newcomers(lane);
+        let beside = self.beside(lane);
         let ledger = self.ledger_mut(lane);
-        ledger.is_bounded() && ledger.is_scarce(ledger.left_over(newcomers, moment), moment)
+        ledger.is_bounded() && ledger.is_scarce(ledger.left_over(beside, moment), moment)
     }
 
     fn claim(&mut self, x: &Exchange, now: Now) -> Share {
@@ -89,11 +89,14 @@ impl<S: Clone> Pool<S> {
         if x.guest == Some(Guest::Entitled) || self.takes(x, lane, now) {
             return Share::Entitled;
         }
-        let borrower = self.borrower(x.own, lane, now);
+        let borrower = match x.guest {
+            Some(_) => Borrower::Guest,
+            None => self.borrower(x.own, lane, now),
+        };
         if let Some(meter) = x.own.and_then(|own| self.meter(own, lane, now))
             && !std::mem::replace(&mut meter.asked, true)
         {
-            self.ledger_mut(lane).joins(borrower.weight);
+            self.ledger_mut(lane).joins(borrower);
         }
         self.borrow(x, lane, borrower, now)
     }
@@ -118,15 +121,13 @@ impl<S: Clone> Pool<S> {
         told.or_else(|| self.lanes.at(self.lanes.at(lane).quota).ledger.day_limit())
     }
 
-    /// A contributor as a borrower; without a key of use there is no weight.
+    /// Who borrows, by the own key.
     pub(super) fn borrower(&mut self, own: Option<Slot>, lane: u16, now: Now) -> Borrower {
-        let Some(own) = own else { return Borrower { borrowed: 0, weight: 0 } };
-        let borrowed = self.meter(own, lane, now).map_or(0, |meter| meter.borrowed);
-        let weight = match self.brings(own, lane, now) {
-            true => self.day_limit(own, lane, now).unwrap_or(1),
-            false => 0,
+        let Some(own) = own.filter(|own| self.brings(*own, lane, now)) else {
+            return Borrower::Nobody;
         };
-        Borrower { borrowed, weight }
+        let borrowed = self.meter(own, lane, now).map_or(0, |meter| meter.borrowed);
+        Borrower::Brings { borrowed, weight: self.day_limit(own, lane, now).unwrap_or(1) }
     }
 
     /// Whether a key is of use to others on a lane: lent there, and not closed to it.
@@ -142,9 +143,9 @@ impl<S: Clone> Pool<S> {
 
     fn borrow(&mut self, x: &Exchange, lane: u16, borrower: Borrower, now: Now) -> Share {
         let moment = self.moment(now);
-        let newcomers = self.newcomers(lane);
+        let beside = self.beside(lane);
         let ledger = self.ledger_mut(lane);
-        if ledger.is_bounded() && !ledger.lends(borrower, newcomers, moment) {
+        if !ledger.lends(borrower, beside, moment) {
             return Share::Nothing;
         }
         ledger.lent();

@@ -45,12 +45,12 @@ impl<S: Clone> Pool<S> {
     ) -> Option<Outlook> {
         let lane = self.lanes.find(model, family, Metered::NONE)?;
         let moment = self.moment(now);
-        let newcomers = self.newcomers(lane);
+        let beside = self.beside(lane);
         let slot = borrower.and_then(|id| self.keys.find(id));
         let borrower = self.borrower(slot, lane, now);
         let ledger = self.ledger_mut(lane);
         ledger.turn(moment.today);
-        ledger.is_bounded().then(|| ledger.outlook_of(borrower, newcomers, moment))
+        ledger.is_bounded().then(|| ledger.outlook_of(borrower, beside, moment))
     }
 
     /// The public summary.
