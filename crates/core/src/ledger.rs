@@ -234,7 +234,7 @@ impl Ledger {
         let headroom = self.headroom(moment);
         let (borrowed, weight) = match borrower {
             Borrower::Brings { borrowed, weight } => (borrowed, weight.max(1)),
-            Borrower::Guest => return headroom,
+            Borrower::Guest => return 0,
             Borrower::Nobody => return 2 * headroom,
         };
         let mean = self.borrowed as f64 / self.weight.max(1) as f64;
@@ -410,9 +410,9 @@ const HOURS: usize = 24;
 /// Seconds looked back on for what a minute has room for.
 const SECONDS: usize = 61;
 /// What of a busy minute is expected a minute later.
-const PEAK_FADES: f32 = 0.9;
+const PEAK_FADES: f32 = 0.5;
 /// A minute is provided for with so many standard deviations.
-const MINUTE_SAFETY: f32 = 3.0;
+const MINUTE_SAFETY: f32 = 1.0;
 /// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
 const SAFETY: f64 = 4.0;
 /// Somebody may call in the day's last minutes, whatever was seen.

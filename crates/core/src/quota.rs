@@ -91,9 +91,10 @@ pub(crate) struct Tiers {
 }
 
 impl Tiers {
-    /// What a project of unknown tier is taken to have: that of the tier met last.
+    /// What a project of unknown tier is taken to have: that of the tier met last whose day is
+    /// limited, as far as that is known.
     pub(crate) fn likeliest(&self) -> Option<&Allowance> {
-        self.known.first()
+        self.known.iter().find(|tier| tier.limit(Axis::DayRequests).is_some())
     }
 
     /// A project's limits were told: its tier is known better.

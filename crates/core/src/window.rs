@@ -2,8 +2,8 @@
 //!
 //! Google does not say how it counts minutes. The strictest way is the sixty seconds that end now,
 //! and who keeps within those keeps within any other. A second's spending is one cell, and leaves
-//! as a whole a minute after the second's end: what is sent late in a second reaches Google later
-//! still. Only seconds in which something was spent take room, sixty-one at most.
+//! as a whole a minute after the last of it, and a little later still, for one call is longer under
+//! way than another. Only seconds in which something was spent take room, sixty-two at most.
 
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct Window {
 struct Cell {
     /// The lower bits of the second: cells are at most a minute apart.
     second: u16,
+    /// When in that second something was spent last, in milliseconds.
+    last: u16,
     requests: u16,
     tokens: u32,
 }
@@ -47,8 +49,12 @@ impl Window {
             Some(cell) if cell.second == second as u16 => {
                 cell.requests = cell.requests.saturating_add(requests);
                 cell.tokens = cell.tokens.saturating_add(tokens);
+                cell.last = cell.last.max(within(now));
             }
-            _ => self.cells.push(Cell { second: second as u16, requests, tokens }),
+            _ => {
+                let (second, last) = (second as u16, within(now));
+                self.cells.push(Cell { second, last, requests, tokens });
+            }
         }
         self.newest = second;
     }
@@ -68,10 +74,8 @@ impl Window {
 
     /// Forgets what has left the minute.
     pub(crate) fn turn(&mut self, now: Mono) {
-        let now = second(now);
-        let gone = |cell: &Cell| age(self.newest, *cell) + now.saturating_sub(self.newest) > MINUTE;
-        let left = match now.saturating_sub(self.newest) {
-            0..=MINUTE => self.cells.iter().take_while(|cell| gone(cell)).count(),
+        let left = match second(now).saturating_sub(self.newest) {
+            0..=LONGEST => self.cells.iter().take_while(|cell| self.leaves(cell) <= now).count(),
             _ => self.cells.len(),
         };
         for cell in self.cells.drain(..left) {
@@ -91,12 +95,16 @@ impl Window {
             requests -= u32::from(cell.requests);
             tokens -= cell.tokens;
             if fits(requests, tokens) {
-                let second = self.newest - age(self.newest, *cell);
-                let leaves = (u64::from(second) + u64::from(MINUTE) + 1) * 1000;
-                return Some(Mono(leaves).max(now));
+                return Some(self.leaves(cell).max(now));
             }
         }
         None
+    }
+
+    /// When a cell is a minute old.
+    fn leaves(&self, cell: &Cell) -> Mono {
+        let second = self.newest - age(self.newest, *cell);
+        Mono((u64::from(second) + u64::from(MINUTE)) * 1000 + u64::from(cell.last)) + UNDER_WAY
     }
 }
 
@@ -109,8 +117,16 @@ fn second(at: Mono) -> u32 {
     u32::try_from(Duration::from_millis(at.0).as_secs()).unwrap_or(u32::MAX)
 }
 
+fn within(at: Mono) -> u16 {
+    (at.0 % 1000) as u16
+}
+
 /// Seconds in a minute.
 const MINUTE: u32 = 60;
+/// Seconds after which nothing is left.
+const LONGEST: u32 = MINUTE + 1;
+/// By how much one call may be longer on its way to Google than another.
+const UNDER_WAY: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {
@@ -122,15 +138,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_leaves_a_minute_after_its_end() {
+    fn a_second_leaves_a_minute_after_the_last_of_it() {
         let mut window = Window::default();
         window.add(1, 10, Mono(5_400));
         window.add(2, 20, Mono(5_900));
         let empty = |requests, _| requests == 0;
-        assert_eq!(window.fits_at(Mono(6_000), empty), Some(Mono(66_000)));
-        window.turn(Mono(65_999));
+        assert_eq!(window.fits_at(Mono(6_000), empty), Some(Mono(66_100)));
+        window.turn(Mono(66_099));
         assert_eq!((window.requests(), window.tokens()), (3, 30));
-        window.turn(Mono(66_000));
+        window.turn(Mono(66_100));
         assert_eq!((window.requests(), window.tokens()), (0, 0));
     }
 
@@ -164,13 +180,17 @@ mod tests {
             for (wait, requests, tokens) in steps {
                 now += wait;
                 window.add(requests, tokens, Mono(now));
-                plain.push_back((now / 1000, requests, tokens));
-                while plain.front().is_some_and(|(second, ..)| now >= (second + 61) * 1000) {
-                    plain.pop_front();
-                }
+                plain.push_back((now, requests, tokens));
+                let last = |at: u64| {
+                    let second = plain.iter().map(|one| one.0).filter(|one| one / 1000 == at / 1000);
+                    second.max().unwrap_or(at)
+                };
+                let gone = |at: u64| last(at) + 60_200 <= now;
+                let left = plain.iter().take_while(|one| gone(one.0)).count();
+                plain.drain(..left);
                 let sums = plain.iter().fold((0, 0), |(r, t), one| (r + u32::from(one.1), t + one.2));
                 prop_assert_eq!((window.requests(), window.tokens()), sums);
-                prop_assert!(window.cells.len() <= MINUTE as usize + 1);
+                prop_assert!(window.cells.len() <= LONGEST as usize + 1);
             }
         }
     }
