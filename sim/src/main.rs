@@ -89,7 +89,11 @@ fn main() -> ExitCode {
 fn study(options: &Study) -> ExitCode {
     let rows = study::study(&options.plan());
     if !options.json {
-        println!("Day 0 is for learning and not measured; {} days are.", options.days);
+        println!(
+            "Day 0 is for learning, and asks for half as much again as there is, so that limits are \
+             met; the {} days after it are measured.",
+            options.days
+        );
         print!("{}", study::table(&rows));
         return ExitCode::SUCCESS;
     }

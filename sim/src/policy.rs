@@ -30,6 +30,15 @@ pub enum Step {
     Failed,
 }
 
+/// Tokens that a call used, by Google's account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Used {
+    /// The prompt's.
+    pub prompt: u64,
+    /// The answer's.
+    pub output: u64,
+}
+
 /// What a policy holds of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -49,8 +58,8 @@ pub trait Policy {
     fn again(&mut self, call: usize, now: Ms) -> Step;
     /// Google answered the attempt.
     fn answered(&mut self, call: usize, answer: &Answer, now: Ms) -> Step;
-    /// The call is over; it used so many tokens.
-    fn ended(&mut self, call: usize, tokens: u64, now: Ms);
+    /// The call is over; so many tokens were used for it.
+    fn ended(&mut self, call: usize, used: Used, now: Ms);
     /// A contributor joined in mid-run: for policies that do not learn of it from their calls.
     fn joined(&mut self, _key: u32) {}
     /// When it wants to be woken.

@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crate::{
     google::{Answer, Google},
-    policy::{Policy, Step},
+    policy::{Policy, Step, Used},
     rng::Rng,
     world::{Ask, Change, DAY, Ms, START, World},
 };
@@ -75,7 +75,7 @@ enum What {
     Inspect,
     Answered(usize),
     Again(usize),
-    Ended(usize, u64),
+    Ended(usize, Used),
     Probed(usize),
 }
 
@@ -131,7 +131,7 @@ impl Run<'_> {
                 let step = self.policy.again(call, at);
                 self.follow(call, step, at);
             }
-            What::Ended(call, tokens) => self.end(call, tokens, at),
+            What::Ended(call, used) => self.end(call, used, at),
             What::Probed(place) => {
                 let (probe, answer) = self.probes[place].clone();
                 self.policy.probed(probe, &answer, at);
@@ -173,11 +173,12 @@ impl Run<'_> {
                 self.measure.served(&self.calls[call]);
                 let Ask { tokens, output, .. } = self.calls[call].ask;
                 let body = 100 + Ms::from(output) * 4;
-                self.plan(now + body, What::Ended(call, u64::from(tokens) + u64::from(output)));
+                let used = Used { prompt: tokens.into(), output: output.into() };
+                self.plan(now + body, What::Ended(call, used));
             }
             Step::Failed => {
                 self.measure.failed(&self.calls[call], &mut self.google, self.policy, now);
-                self.end(call, 0, now);
+                self.end(call, Used::default(), now);
             }
         }
     }
@@ -202,8 +203,8 @@ impl Run<'_> {
         self.follow(call, step, now);
     }
 
-    fn end(&mut self, call: usize, tokens: u64, now: Ms) {
-        self.policy.ended(call, tokens, now);
+    fn end(&mut self, call: usize, used: Used, now: Ms) {
+        self.policy.ended(call, used, now);
         self.free.push(call);
     }
 

@@ -89,6 +89,16 @@ impl Part {
         }
     }
 
+    /// Calls to be expected in the next minute, if so many are by the time of day: a burst is in
+    /// the way of others only once it has begun.
+    fn next_minute(&self, wants: &Appetite, mean: f64, time: Ms) -> f64 {
+        let rest = |at: Ms| self.began.map(|began| wants.rest(began, at, 0.0));
+        match (wants.takes(), rest(time), rest(time + MINUTE)) {
+            (Some(_), Some(now), Some(then)) => now - then,
+            _ => mean,
+        }
+    }
+
     /// Calls that the own keys serve in so long.
     fn minutes(&self, span: Ms) -> f64 {
         self.minute * span as f64 / MINUTE as f64
@@ -173,12 +183,13 @@ impl<'w> Expected<'w> {
             let wants = &self.world.contributors[who].wants[quota];
             let mean = self.means[quota][at + who];
             let minute = mean - self.means[quota][at + count + who];
+            let minute = part.next_minute(wants, minute, time);
             let (left, variance) = part.expects(wants, mean, time);
             let cap = if binds { (part.own - part.entitled).max(0.0) } else { part.own };
             // What comes at once the own minute bounds.
             let at_once = wants.takes().map_or(f64::MAX, |span| part.minutes(span + MINUTE));
             reserve.day.add(left, variance, cap.min(at_once));
-            reserve.minute.add(minute, wants.variance(minute), cap.min(part.minute));
+            reserve.minute.add(minute, minute, cap.min(part.minute));
             part.excess = (left - cap).max(0.0);
         }
         reserve
@@ -197,13 +208,14 @@ impl<'w> Expected<'w> {
     /// Within so long, each at most what the own keys have left of the minute and get back.
     fn foresee_soon(&self, quota: usize, ahead: Ms, now: Ms) -> Guess {
         let (count, mut guess) = (self.parts[quota].len(), Guess::default());
-        let at = ((now - START) % DAY / MINUTE) as usize * count;
+        let time = (now - START) % DAY;
+        let at = (time / MINUTE) as usize * count;
         for (who, part) in self.parts[quota].iter().enumerate() {
             let minute = self.means[quota][at + who] - self.means[quota][at + count + who];
+            let minute = part.next_minute(&self.world.contributors[who].wants[quota], minute, time);
             let mean = minute * ahead as f64 / MINUTE as f64;
             let cap = (part.minute - part.recent.left(ahead, now) as f64).max(0.0);
-            let variance = self.world.contributors[who].wants[quota].variance(mean);
-            guess.add(mean, variance, cap);
+            guess.add(mean, mean, cap);
         }
         guess
     }

@@ -9,7 +9,7 @@ use potluck_core::{Exchange, Step as Said, Talk};
 
 use crate::{
     google::Answer,
-    policy::{Policy, Potluck, Standing, Step, potluck},
+    policy::{Policy, Potluck, Standing, Step, Used, potluck},
     world::{Ask, Ms, World},
 };
 
@@ -131,8 +131,8 @@ impl Policy for Leased {
         self.owner.answered(call, answer, now)
     }
 
-    fn ended(&mut self, call: usize, tokens: u64, now: Ms) {
-        self.owner.ended(call, tokens, now);
+    fn ended(&mut self, call: usize, used: Used, now: Ms) {
+        self.owner.ended(call, used, now);
     }
 
     fn due(&self) -> Option<Ms> {

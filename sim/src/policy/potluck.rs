@@ -10,7 +10,7 @@ use potluck_gemini::Family;
 
 use crate::{
     google::Answer,
-    policy::{Policy, Standing, Step},
+    policy::{Policy, Standing, Step, Used},
     rng::mix,
     world::{Ask, MODELS, Ms, QUOTA_NAMES, START, World},
 };
@@ -137,9 +137,9 @@ impl Policy for Potluck {
         read(self.pool.next(&mut open.exchange, now), open.bearer)
     }
 
-    fn ended(&mut self, call: usize, tokens: u64, at: Ms) {
+    fn ended(&mut self, call: usize, used: Used, at: Ms) {
         if let Some(open) = self.open[call].take() {
-            self.pool.finish(open.exchange, end(tokens), now(at));
+            self.pool.finish(open.exchange, end(used), now(at));
         }
     }
 
@@ -189,10 +189,10 @@ fn reserved(pool: &mut Pool<u32>, model: &str, key: u32, now: Now) -> u64 {
 }
 
 /// What the pool is told of a call's end, the one place for it.
-pub(super) fn end(tokens: u64) -> End {
-    match tokens {
+fn end(used: Used) -> End {
+    match used.prompt + used.output {
         0 => End::LEFT,
-        tokens => End { tokens, prompt_tokens: 0, ending: Ending::Whole },
+        tokens => End { tokens, prompt_tokens: used.prompt, ending: Ending::Whole },
     }
 }
 

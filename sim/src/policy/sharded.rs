@@ -4,7 +4,7 @@ use potluck_core::{Guest, Seek, Spill};
 
 use crate::{
     google::Answer,
-    policy::{Policy, Potluck, Standing, Step, potluck},
+    policy::{Policy, Potluck, Standing, Step, Used, potluck},
     world::{Ask, MODELS, Ms, World},
 };
 
@@ -37,7 +37,7 @@ impl Sharded {
         let seek = Seek { parts, home, model: MODELS[usize::from(ask.model)].name, guest };
         let (mut asked, mono) = (Vec::new(), potluck::now(now).mono);
         while let Some(part) = self.spill.next(seek, &asked, mono) {
-            self.at(call).ended(call, 0, now);
+            self.at(call).ended(call, Used::default(), now);
             self.at[call] = usize::from(part);
             asked.push(part);
             match self.at(call).begin_guest(call, ask, guest, now) {
@@ -70,8 +70,8 @@ impl Policy for Sharded {
         self.at(call).answered(call, answer, now)
     }
 
-    fn ended(&mut self, call: usize, tokens: u64, now: Ms) {
-        self.at(call).ended(call, tokens, now);
+    fn ended(&mut self, call: usize, used: Used, now: Ms) {
+        self.at(call).ended(call, used, now);
     }
 
     fn due(&self) -> Option<Ms> {

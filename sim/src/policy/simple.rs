@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     google::Answer,
-    policy::{Kind, Policy, Standing, Step},
+    policy::{Kind, Policy, Standing, Step, Used},
     rng::Rng,
     world::{Ask, Ms, World},
 };
@@ -154,7 +154,7 @@ impl Policy for Simple {
         }
     }
 
-    fn ended(&mut self, _: usize, _: u64, _: Ms) {}
+    fn ended(&mut self, _: usize, _: Used, _: Ms) {}
 
     fn joined(&mut self, key: u32) {
         self.by_use.insert((Ms::MIN, self.keys.len()));
