@@ -2,8 +2,9 @@
 //!
 //! - No key is lent that is paused, withdrawn or disabled, or more often than its contributor
 //!   allows, or for a model that is not named (a call for the own key alone is that key's affair);
-//! - none is called before the end of a cooldown that its contributor is told of, or that Google
-//!   told, but by a call for the own key alone;
+//! - none is called before the end of a cooldown that its contributor is told of, but by a call for
+//!   the own key alone; a quota that the pool counted as spent it may try, one that Google says is
+//!   spent it may not;
 //! - none twice in one exchange, none after four attempts;
 //! - what is counted is what is there: exchanges, leases, keys by state; nothing falls below zero;
 //! - an answer that says nothing about a key changes none.
@@ -42,8 +43,10 @@ pub(super) struct Table {
     open: Vec<Open>,
     /// Begun ahead, with an attempt that was not made yet.
     ahead: Vec<Open>,
-    /// Until when Google wants a key, by its place, not to be used for a model.
-    told: BTreeMap<(Slot, usize), Mono>,
+    /// Whether Google has told whose quota the alias is charged to.
+    alias_known: bool,
+    /// Until when Google wants a key, by its place, not to be used for a quota.
+    told: BTreeMap<(Slot, &'static str), Mono>,
     withdrawn: BTreeSet<u32>,
     /// Attempts under way, by the place that the key had.
     running: BTreeMap<Slot, u32>,
@@ -59,6 +62,7 @@ impl Table {
             now: Now { mono: Mono(1_000_000), wall: Wall(START + 9 * 3_600_000) },
             open: Vec::new(),
             ahead: Vec::new(),
+            alias_known: false,
             told: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
             running: BTreeMap::new(),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use potluck_core::{
-    After, Attempt, Call, Config, End, Ending, Outcome, Slot, Step as Said, Talk, Whose,
+    After, Attempt, Call, Cause, Config, End, Ending, Me, Outcome, Slot, Step as Said, Talk, Whose,
+    next_midnight,
 };
 
 use super::{
@@ -33,9 +34,11 @@ impl Table {
             return Ok(());
         }
         let mut open = self.open(name, call(who, model, false, 0, 0), false);
+        // What was told before: this very attempt may be the day's last.
+        let before = self.everyone();
         match self.pool.next(&mut open.x, self.now) {
             Said::Try(attempt @ Attempt { whose: Whose::Key { .. }, .. }) => {
-                self.tries(&mut open, &attempt)?;
+                self.tries(&mut open, &attempt, &before)?;
                 self.ahead.push(open);
             }
             _ => self.pool.give_back(open.x, self.now),
@@ -70,9 +73,10 @@ impl Table {
     }
 
     fn goes_on(&mut self, mut open: Open) -> Checked {
+        let before = self.everyone();
         match self.pool.next(&mut open.x, self.now) {
             Said::Try(attempt) => {
-                self.tries(&mut open, &attempt)?;
+                self.tries(&mut open, &attempt, &before)?;
                 self.open.push(open);
             }
             Said::Wait { until } => {
@@ -100,7 +104,8 @@ impl Table {
             promise(same, || format!("{reply:?} for {model} changed a key"))?;
         }
         if let Some(slot) = slot {
-            self.note(slot, open.model, reply);
+            self.alias_known |= model != quota && failure.is_some_and(|f| !f.quotas.is_empty());
+            self.note(slot, quota, reply);
         }
         match after {
             After::Again => self.open.push(open),
@@ -125,18 +130,27 @@ impl Table {
     }
 
     /// Google told when to come again.
-    fn note(&mut self, slot: Slot, model: usize, reply: Reply) {
+    fn note(&mut self, slot: Slot, quota: &'static str, reply: Reply) {
         let wait = match reply {
-            Reply::Minute(seconds, _) => seconds,
+            // Of tokens it depends on the prompt whether the key rests at all.
+            Reply::Minute(seconds, _) => Duration::from_secs(seconds.into()),
+            Reply::Day(_) => self.until_midnight(),
             _ => return,
         };
-        let until = self.now.mono + Duration::from_secs(wait.into());
-        let told = self.told.entry((slot, model)).or_default();
+        let until = self.now.mono + wait;
+        let told = self.told.entry((slot, quota)).or_default();
         *told = until.max(*told);
     }
 
+    /// How long a key rests that Google says has spent its day; just after midnight it may speak
+    /// of yesterday's.
+    fn until_midnight(&self) -> Duration {
+        let left = self.now.mono_at(next_midnight(self.now.wall)).since(self.now.mono);
+        if left > Duration::from_secs(DAY_IS_YOUNG) { Duration::ZERO } else { left }
+    }
+
     /// A key is about to be used: may it?
-    fn tries(&mut self, open: &mut Open, attempt: &Attempt<u32>) -> Checked {
+    fn tries(&mut self, open: &mut Open, attempt: &Attempt<u32>, before: &[Option<Me>]) -> Checked {
         let attempts = u32::from(attempt.number);
         let most = u32::from(Config::MAX_ATTEMPTS);
         promise(attempts <= most, || format!("attempt {attempts}"))?;
@@ -150,6 +164,8 @@ impl Table {
             Whose::Key { slot, secret, own, .. } => {
                 // A key that left and came back meanwhile is lent to its own bearer.
                 promise(!own || secret == open.bearer, || "own is not own".to_owned())?;
+                let rested = before.get(secret as usize).and_then(Option::as_ref);
+                self.rests_no_more(open, slot, secret, rested)?;
                 self.uses(open, slot, secret, own)
             }
         }
@@ -158,29 +174,44 @@ impl Table {
     fn uses(&mut self, open: &mut Open, slot: Slot, key: u32, own: bool) -> Checked {
         promise(!open.tried.contains(&Some(slot)), || format!("key {key} is tried twice"))?;
         promise(self.is_there(key), || format!("key {key} left and is used"))?;
-        self.may_serve(open, slot, key, own)?;
+        self.may_serve(open, key, own)?;
         open.tried.push(Some(slot));
         (open.running, open.slot) = (Some(key), Some(slot));
         *self.running.entry(slot).or_default() += 1;
         Ok(())
     }
 
-    fn may_serve(&self, open: &Open, slot: Slot, key: u32, own: bool) -> Checked {
+    /// No cooldown keeps the key from this call, neither one that its contributor is told of nor
+    /// one that Google told.
+    fn rests_no_more(&self, open: &Open, slot: Slot, key: u32, me: Option<&Me>) -> Checked {
+        if open.own_only {
+            return Ok(());
+        }
+        let ((model, quota), now) = (MODELS[open.model], self.now);
+        let covers = |one: &Option<Box<str>>| one.as_deref().is_none_or(|name| name == model);
+        // What the pool counted itself it may try; what Google told, it may not.
+        let counted = [Cause::Day.words(), Cause::Minute.words()];
+        let mut rests = me.into_iter().flat_map(|me| &me.cooldowns);
+        let rests = rests.find(|rest| {
+            covers(&rest.model) && rest.until > now.wall && !counted.contains(&rest.why)
+        });
+        promise(rests.is_none(), || {
+            format!("key {key} is used for {model} while it rests: {rests:?}")
+        })?;
+        let known = model == quota || self.alias_known;
+        let told = self.told.get(&(slot, quota)).copied().filter(|_| known).unwrap_or_default();
+        promise(told <= now.mono, || {
+            format!("key {key} is used {:?} before Google's time", told.since(now.mono))
+        })
+    }
+
+    fn may_serve(&self, open: &Open, key: u32, own: bool) -> Checked {
         let Some(me) = self.pool.me(id(key), self.now) else {
             return Err(format!("key {key} is used and unknown"));
         };
         let (model, quota) = MODELS[open.model];
         if !open.own_only {
             promise(me.state != "disabled", || format!("key {key} is disabled and used"))?;
-            let covers = |one: &Option<Box<str>>| one.as_deref().is_none_or(|name| name == model);
-            let rests = me.cooldowns.iter().find(|rest| covers(&rest.model));
-            promise(rests.is_none_or(|rest| rest.until <= self.now.wall), || {
-                format!("key {key} is used for {model} while it rests: {rests:?}")
-            })?;
-            let told = self.told.get(&(slot, open.model)).copied().unwrap_or_default();
-            promise(told <= self.now.mono, || {
-                format!("key {key} is used {:?} before Google's time", told.since(self.now.mono))
-            })?;
         }
         if own {
             return Ok(());
@@ -207,3 +238,6 @@ fn take(list: &mut Vec<Open>, name: u32) -> Option<Open> {
     let at = list.iter().position(|open| open.name == name)?;
     Some(list.remove(at))
 }
+
+/// A day with so many seconds left has just begun.
+const DAY_IS_YOUNG: u64 = 24 * 3_600 - 15 * 60;
