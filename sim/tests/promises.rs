@@ -41,8 +41,10 @@ fn the_same_seed_gives_the_same_figures_and_another_does_not() {
 fn the_oracle_leaves_nobody_worse_off() {
     for scenario in Scenario::ALL {
         for load in [0.5, 1.0, 1.5] {
-            let row = &rows_of(scenario, size(20, load), &[Kind::Potluck])[0];
-            assert!(row.oracle_worst >= 0.97, "{scenario:?} {load}: {}", row.oracle_worst);
+            let size = Size { days: 7, ..size(20, load) };
+            let row = &rows_of(scenario, size, &[Kind::Potluck])[0];
+            // Of the smallest quota's few dozen calls one is a few hundredths.
+            assert!(row.oracle_worst >= 0.95, "{scenario:?} {load}: {}", row.oracle_worst);
         }
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Table {
     /// Until when Google wants a key, by its place, not to be used for a quota.
     told: BTreeMap<(Slot, &'static str), Mono>,
     withdrawn: BTreeSet<u32>,
+    /// The places that they had: what Google says of their keys is nobody's business any more.
+    left: BTreeSet<Slot>,
     /// Attempts under way, by the place that the key had.
     running: BTreeMap<Slot, u32>,
     probes: Vec<Slot>,
@@ -65,6 +67,7 @@ impl Table {
             alias_known: false,
             told: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
+            left: BTreeSet::new(),
             running: BTreeMap::new(),
             probes: Vec::new(),
             by_name,

@@ -67,7 +67,8 @@ impl Table {
 
     pub(super) fn withdraw(&mut self, key: u8) {
         let key = bearer(key);
-        if self.pool.withdraw(id(key), grave(key), self.now).is_some() {
+        if let Some(withdrawal) = self.pool.withdraw(id(key), grave(key), self.now) {
+            self.left.insert(withdrawal.slot);
             self.withdrawn.insert(key);
         }
     }

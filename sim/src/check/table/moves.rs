@@ -104,7 +104,8 @@ impl Table {
             promise(same, || format!("{reply:?} for {model} changed a key"))?;
         }
         if let Some(slot) = slot {
-            self.alias_known |= model != quota && failure.is_some_and(|f| !f.quotas.is_empty());
+            let told = failure.is_some_and(|failure| !failure.quotas.is_empty());
+            self.alias_known |= told && model != quota && !self.left.contains(&slot);
             self.note(slot, quota, reply);
         }
         match after {
@@ -135,11 +136,13 @@ impl Table {
             // Of tokens it depends on the prompt whether the key rests at all.
             Reply::Minute(seconds, _) => Duration::from_secs(seconds.into()),
             Reply::Day(_) => self.until_midnight(),
+            // What it said before is out of date, in whichever order the two were sent.
+            Reply::Served => Duration::ZERO,
             _ => return,
         };
         let until = self.now.mono + wait;
         let told = self.told.entry((slot, quota)).or_default();
-        *told = until.max(*told);
+        *told = if reply == Reply::Served { until } else { until.max(*told) };
     }
 
     /// How long a key rests that Google says has spent its day; just after midnight it may speak
