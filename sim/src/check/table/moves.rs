@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use potluck_core::{
-    After, Attempt, Call, Cause, Config, End, Ending, Me, Outcome, Slot, Step as Said, Talk, Whose,
-    next_midnight,
+    After, Attempt, Call, Cause, Config, End, Ending, Me, MeCooldown, Outcome, Slot, Step as Said,
+    Talk, Whose, next_midnight,
 };
 
 use super::{
@@ -100,8 +100,9 @@ impl Table {
         self.stops(&mut open);
         let after = self.pool.report(&mut open.x, outcome, self.now);
         if reply.spares_keys() {
-            let same = self.everyone() == before;
-            promise(same, || format!("{reply:?} for {model} changed a key"))?;
+            let after = self.everyone();
+            let spared = before.iter().zip(&after).all(|(before, after)| is_spared(before, after));
+            promise(spared, || format!("{reply:?} for {model} changed a key"))?;
         }
         if let Some(slot) = slot {
             let told = failure.is_some_and(|failure| !failure.quotas.is_empty());
@@ -193,11 +194,9 @@ impl Table {
         let ((model, quota), now) = (MODELS[open.model], self.now);
         let covers = |one: &Option<Box<str>>| one.as_deref().is_none_or(|name| name == model);
         // What the pool counted itself it may try; what Google told, it may not.
-        let counted = [Cause::Day.words(), Cause::Minute.words()];
         let mut rests = me.into_iter().flat_map(|me| &me.cooldowns);
-        let rests = rests.find(|rest| {
-            covers(&rest.model) && rest.until > now.wall && !counted.contains(&rest.why)
-        });
+        let rests =
+            rests.find(|rest| covers(&rest.model) && rest.until > now.wall && !is_counted(rest));
         promise(rests.is_none(), || {
             format!("key {key} is used for {model} while it rests: {rests:?}")
         })?;
@@ -235,6 +234,20 @@ impl Table {
             *running -= 1;
         }
     }
+}
+
+/// Whether a key is as it was, the pool's own count apart: the attempt's part of it is given back.
+fn is_spared(before: &Option<Me>, after: &Option<Me>) -> bool {
+    let uncounted = |me: &Me| {
+        let rests = me.cooldowns.iter().filter(|rest| !is_counted(rest)).cloned();
+        Me { cooldowns: rests.collect(), ..me.clone() }
+    };
+    before.as_ref().map(uncounted) == after.as_ref().map(uncounted)
+}
+
+/// Whether a rest may come from the pool's own count.
+fn is_counted(rest: &MeCooldown) -> bool {
+    [Cause::Day.words(), Cause::Minute.words()].contains(&rest.why)
 }
 
 fn take(list: &mut Vec<Open>, name: u32) -> Option<Open> {
