@@ -7,7 +7,7 @@
 //! is raised, and a key that was good a moment ago is asked. If it is good still, the verdicts
 //! stand; if it is refused too, they fall as soon as any key is served again. Undecided after a
 //! minute they fall as well: a dead key is found dead again by its next call, a good one that was
-//! disabled is lost.
+//! disabled is lost. Until some key is served, the next verdict is then held at once.
 //!
 //! A contributor is, as far as is known, a project: Google names it when it suspends one, and then
 //! all keys of it count once. A key without a named project counts for itself.
@@ -21,6 +21,8 @@ use crate::{id::Slot, key::Reason, time::Mono};
 pub(crate) struct Guard {
     blows: Vec<Blow>,
     held: Option<Held>,
+    /// Held verdicts fell undecided, and no key was served since: the next one is held at once.
+    wary: bool,
     /// The key that was served last.
     pub(crate) last_good: Option<Slot>,
 }
@@ -65,7 +67,8 @@ pub(crate) enum Decision {
 }
 
 impl Guard {
-    pub(crate) fn blow(&mut self, blow: Blow) -> Blame {
+    /// A disabling verdict on a key, `others` being in service beside it.
+    pub(crate) fn blow(&mut self, blow: Blow, others: usize) -> Blame {
         if let Some(held) = &mut self.held {
             if !held.suspects.contains(&blow.slot) {
                 held.suspects.push(blow.slot);
@@ -78,7 +81,7 @@ impl Guard {
             self.blows.remove(0);
         }
         self.blows.push(blow);
-        if !self.is_everyone() {
+        if !self.is_everyone(others) && !self.wary {
             return Blame::Stands;
         }
         let blows = std::mem::take(&mut self.blows);
@@ -88,16 +91,19 @@ impl Guard {
         Blame::Trips { blows, witness }
     }
 
-    fn is_everyone(&self) -> bool {
+    fn is_everyone(&self, others: usize) -> bool {
         let mut contributors: Vec<u64> = self.blows.iter().map(|blow| blow.contributor).collect();
         contributors.sort_unstable();
         contributors.dedup();
-        self.blows.len() >= KEYS && contributors.len() >= CONTRIBUTORS
+        // Of a small pool hardly anybody may be left before five are refused.
+        let most = self.blows.len() >= KEYS || self.blows.len() > others;
+        most && contributors.len() >= CONTRIBUTORS
     }
 
     /// A key was served: keys are not refused as such.
     pub(crate) fn served(&mut self, slot: Slot) -> Option<Decision> {
         self.last_good = Some(slot);
+        self.wary = false;
         if !self.blows.is_empty() {
             self.blows.clear();
         }
@@ -131,6 +137,7 @@ impl Guard {
     /// Time is up: what nobody confirmed falls.
     pub(crate) fn expire(&mut self, now: Mono) -> Option<Decision> {
         self.deadline().filter(|deadline| *deadline <= now)?;
+        self.wary = true;
         self.decide(true)
     }
 
@@ -159,6 +166,8 @@ const MAX_BLOWS: usize = 64;
 mod tests {
     use super::*;
 
+    const MANY: usize = 100;
+
     fn slot(at: u32) -> Slot {
         Slot { at, generation: 0 }
     }
@@ -169,8 +178,8 @@ mod tests {
 
     fn tripped() -> Guard {
         let mut guard = Guard { last_good: Some(slot(100)), ..Guard::default() };
-        (0..4).for_each(|at| assert_eq!(guard.blow(blow(at, at.into(), 0)), Blame::Stands));
-        let blame = guard.blow(blow(4, 4, 9));
+        (0..4).for_each(|at| assert_eq!(guard.blow(blow(at, at.into(), 0), MANY), Blame::Stands));
+        let blame = guard.blow(blow(4, 4, 9), MANY);
         assert!(matches!(blame, Blame::Trips { ref blows, witness: Some(w) }
             if blows.len() == 5 && w == slot(100)));
         guard
@@ -184,17 +193,17 @@ mod tests {
     fn five_keys_of_three_contributors_within_ten_seconds_trip_it() {
         tripped();
         let mut few = Guard::default();
-        assert!((0..50).all(|at| few.blow(blow(at, u64::from(at) % 2, 0)) == Blame::Stands));
+        assert!((0..50).all(|at| few.blow(blow(at, u64::from(at) % 2, 0), MANY) == Blame::Stands));
         let mut slow = Guard::default();
         let paces = |at: u32| blow(at, at.into(), u64::from(at) * 3);
-        assert!((0..50).all(|at| slow.blow(paces(at)) == Blame::Stands));
+        assert!((0..50).all(|at| slow.blow(paces(at), MANY) == Blame::Stands));
     }
 
     #[test]
     fn a_served_call_meanwhile_shows_that_keys_die_one_by_one() {
         let mut guard = Guard::default();
         for at in 0..50 {
-            assert_eq!(guard.blow(blow(at, at.into(), 0)), Blame::Stands);
+            assert_eq!(guard.blow(blow(at, at.into(), 0), MANY), Blame::Stands);
             if at % 4 == 3 {
                 assert_eq!(guard.served(slot(100)), None);
             }
@@ -212,7 +221,7 @@ mod tests {
         let mut guard = tripped();
         assert!(guard.witness_refused(slot(100)));
         assert!(!guard.witness_refused(slot(100)));
-        assert_eq!(guard.blow(blow(100, 100, 20)), Blame::IsHeld);
+        assert_eq!(guard.blow(blow(100, 100, 20), MANY), Blame::IsHeld);
         let mut everyone = all();
         everyone.push(slot(100));
         assert_eq!(guard.served(slot(101)), Some(Decision::Fall(everyone)));
@@ -224,5 +233,22 @@ mod tests {
         assert_eq!(guard.expire(Mono(68_999)), None);
         assert_eq!(guard.expire(Mono(69_000)), Some(Decision::Fall(all())));
         assert_eq!(guard.deadline(), None);
+    }
+
+    #[test]
+    fn of_a_small_pool_three_are_enough_when_hardly_anybody_is_left() {
+        let mut guard = Guard::default();
+        assert_eq!(guard.blow(blow(0, 0, 0), 4), Blame::Stands);
+        assert_eq!(guard.blow(blow(1, 1, 0), 3), Blame::Stands);
+        assert!(matches!(guard.blow(blow(2, 2, 0), 2), Blame::Trips { .. }));
+    }
+
+    #[test]
+    fn after_a_minute_without_an_answer_the_next_verdict_is_held_at_once() {
+        let mut guard = tripped();
+        guard.expire(Mono(69_000));
+        assert!(matches!(guard.blow(blow(0, 0, 70), MANY), Blame::Trips { .. }));
+        guard.served(slot(100));
+        assert_eq!(guard.blow(blow(1, 1, 71), MANY), Blame::Stands);
     }
 }

@@ -183,8 +183,9 @@ impl<S: Clone> Pool<S> {
         ring.turn_to(stir(&mut self.rng));
         self.lanes.at_mut(lane).ring = ring;
         // Lanes filled anew may rest keys already.
-        let resting: Vec<u32> =
-            self.lanes.at(lane).wakes.iter().map(|Reverse((_, slot))| slot.at).collect();
+        let quota = self.lanes.at(lane).quota;
+        let wakes = [lane, quota].into_iter().flat_map(|lane| &self.lanes.at(lane).wakes);
+        let resting: Vec<u32> = wakes.map(|Reverse((_, slot))| slot.at).collect();
         for at in self.picky.iter().copied().chain(resting) {
             let Some((_, key)) = self.keys.at(at) else { continue };
             let lends = lends(key, &self.lanes, lane, now);

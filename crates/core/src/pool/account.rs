@@ -116,7 +116,7 @@ impl<S: Clone> Pool<S> {
         failure: Option<&Failure>,
         now: Now,
     ) {
-        let refused = verdict.blames_key() || matches!(verdict, Verdict::TooLarge(_));
+        let refused = spends_nothing(verdict);
         match (verdict, x.spent) {
             (Verdict::Served, None) => {
                 // The lane is known to be a model's only now.
@@ -214,6 +214,7 @@ impl<S: Clone> Pool<S> {
         let with = self.lane(&name, family, metered, now);
         if *self.lanes.at(with).model == *name {
             self.lanes.share(lane, with);
+            self.fill(lane, now);
         }
     }
 
@@ -238,7 +239,8 @@ impl<S: Clone> Pool<S> {
         let counted = |rest: &Rest| matches!(rest.cause, Cause::Day | Cause::Minute);
         let at = self.lanes.at(lane);
         let lent = key.is_lent(now.wall) && at.terms.allow(&key.limits, &at.model);
-        let rests = key.rest(place, now.mono).is_some_and(counted);
+        let mut resting = key.rests.iter().filter(|rest| rest.until > now.mono);
+        let rests = key.rest(place, now.mono).is_some() && resting.all(counted);
         let today = self.today(now);
         key.is_active()
             && rests
@@ -410,6 +412,13 @@ fn outlasting(usual: u32, spent: u32) -> u32 {
         limit = limit.saturating_mul(2);
     }
     limit
+}
+
+/// Whether an attempt that ended so is given back: Google counts what it serves, and what is at
+/// fault itself.
+fn spends_nothing(verdict: Verdict) -> bool {
+    let nobody = matches!(verdict, Verdict::TooLarge(_) | Verdict::Trouble | Verdict::OurPlace);
+    nobody || verdict.blames_key()
 }
 
 fn day_of(midnight_ms: i64) -> u32 {

@@ -154,7 +154,9 @@ impl<S: Clone> Pool<S> {
             Some(project) => seeded(CONTRIBUTORS, project.as_bytes()),
             None => seeded(CONTRIBUTORS, &key.id.0),
         };
-        match self.guard.blow(Blow { slot, contributor, reason, at: now.mono }) {
+        let others = self.key_count().saturating_sub(1);
+        let blow = Blow { slot, contributor, reason, at: now.mono };
+        match self.guard.blow(blow, others) {
             Blame::Stands => self.disable(slot, reason, now),
             Blame::IsHeld => self.suspect(slot, reason, now),
             Blame::Trips { blows, witness } => {

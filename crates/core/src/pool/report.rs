@@ -23,6 +23,9 @@ impl<S: Clone> Pool<S> {
         let verdict = verdict(x, outcome);
         self.tally.verdict(verdict, now.mono);
         if verdict == Verdict::OurPlace {
+            if let Running::Slot(slot) = running {
+                self.unspend(x, slot, now);
+            }
             self.events.alarm(Alarm::OurPlace);
             return After::Template(Refusal::OurPlace);
         }
