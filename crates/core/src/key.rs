@@ -119,13 +119,15 @@ impl<S> Key<S> {
 
     /// Notes a rest, one per reach: the later end wins. Whether it is a new cooldown.
     pub(crate) fn put_rest(&mut self, reach: Reach, cause: Cause, until: Mono, now: Mono) -> bool {
+        let counted = false;
         let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) else {
-            self.rests.push(Rest { reach, cause, step: 0, until, queued: Mono::NEVER });
+            self.rests.push(Rest { reach, cause, step: 0, counted, until, queued: Mono::NEVER });
             return true;
         };
         let fresh = rest.until <= now;
         if fresh || rest.until < until {
-            *rest = Rest { cause, until, step: if fresh { 0 } else { rest.step }, ..*rest };
+            let step = if fresh { 0 } else { rest.step };
+            *rest = Rest { cause, until, step, counted, ..*rest };
         }
         fresh
     }
@@ -147,6 +149,14 @@ impl<S> Key<S> {
             rest.step = step;
         }
         true
+    }
+
+    /// Notes that a rest is by the pool's count alone.
+    pub(crate) fn mark_counted(&mut self, reach: Reach, until: Mono) {
+        let same = |rest: &&mut Rest| rest.reach == reach && rest.until == until;
+        if let Some(rest) = self.rests.iter_mut().find(same) {
+            rest.counted = true;
+        }
     }
 
     /// Forgets rests of one cause, so that the key may serve at once.

@@ -59,12 +59,16 @@ pub(crate) struct Moment {
 impl Moment {
     /// The hour of the day, from midnight.
     pub(crate) fn hour(&self) -> usize {
-        (HOURS - 1).saturating_sub(self.hours_left as usize)
+        (self.passed() as usize).min(HOURS - 1)
     }
 
     /// What is left of the present hour.
     fn of_hour(&self) -> f32 {
-        self.hours_left.min(HOURS as f32).fract()
+        1.0 - self.passed().fract()
+    }
+
+    fn passed(&self) -> f32 {
+        (HOURS as f32 - self.hours_left).max(0.0)
     }
 
     fn of_day(&self) -> f32 {
@@ -253,7 +257,7 @@ impl Ledger {
         if self.boundless_minutes > 0 || self.a_minute == 0 {
             return true;
         }
-        self.pace.sent(now) + self.pace.to_come(now) < self.a_minute
+        self.pace.sent(now) + self.pace.coming(now) < self.a_minute
     }
 }
 
@@ -357,7 +361,7 @@ impl Pace {
     }
 
     /// Entitled calls that a busy minute brings beyond those it has brought.
-    fn to_come(&mut self, now: Mono) -> u64 {
+    fn coming(&mut self, now: Mono) -> u64 {
         let came = self.came.sum(now) as f32;
         let busy = came.max(self.fade(now));
         (busy - came + MINUTE_SAFETY * busy.sqrt()) as u64

@@ -43,6 +43,8 @@ pub(crate) struct Meter {
     pub(crate) booked: Booked,
     /// What the contributor mostly wants of a day.
     pub(crate) habit: Learning,
+    /// The day before was spent to its end.
+    was_spent: bool,
     /// The contributor wanted more today than the own keys have.
     pub(crate) asked: bool,
     /// The project was served beyond what is usual.
@@ -91,6 +93,7 @@ impl Meter {
             borrowed: 0,
             booked: Booked::default(),
             habit: Learning::default(),
+            was_spent: false,
             asked: false,
             unlike: false,
             confirmed: today,
@@ -102,6 +105,7 @@ impl Meter {
         if self.day != today {
             let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
             self.habit.learn(self.taken.min(limit), today.saturating_sub(self.day));
+            self.was_spent = self.is_spent();
             self.day = today;
             (self.requests, self.tokens) = (0, 0);
             (self.taken, self.borrowed, self.asked) = (0, 0, false);
@@ -111,6 +115,21 @@ impl Meter {
                 self.confirmed = today;
             }
         }
+    }
+
+    /// Whether the day before `today` was spent to its end, as far as is known.
+    pub(crate) fn was_spent(&self, today: u32) -> bool {
+        if self.day == today { self.was_spent } else { self.is_spent() }
+    }
+
+    /// Google served: today is another day there, too.
+    pub(crate) fn thaws(&mut self) {
+        self.was_spent = false;
+    }
+
+    fn is_spent(&self) -> bool {
+        let limit = |axis| self.allowance.limit(axis).unwrap_or(u32::MAX);
+        self.requests >= limit(Axis::DayRequests) || self.tokens >= limit(Axis::DayTokens)
     }
 
     /// Requests of the present day.
@@ -168,11 +187,10 @@ impl Meter {
 
     /// What is spent, as far as is known, so that not even a small call passes; and until when.
     pub(crate) fn spent_until(&mut self, midnight: Mono, now: Mono) -> Option<(Cause, Mono)> {
-        let limit = |axis| self.allowance.limit(axis).unwrap_or(u32::MAX);
-        let requests = self.requests >= limit(Axis::DayRequests);
-        if requests || self.tokens >= limit(Axis::DayTokens) {
+        if self.is_spent() {
             return Some((Cause::Day, midnight));
         }
+        let limit = |axis| self.allowance.limit(axis).unwrap_or(u32::MAX);
         let (rpm, tpm) = (limit(Axis::MinuteRequests), limit(Axis::MinuteTokens));
         let minute = self.minute()?;
         minute.turn(now);
@@ -191,6 +209,12 @@ impl Meter {
             return None;
         }
         Some(self.minute.get_or_insert_default())
+    }
+
+    /// Google named a limit, and it was yesterday's that was met.
+    pub(crate) fn told_late(&mut self, axis: Axis, limit: u32, today: u32) {
+        self.allowance.set(axis, Some(limit));
+        self.confirmed = today;
     }
 
     /// Google named a limit that was met. Whether less was counted here: others spend of it too.

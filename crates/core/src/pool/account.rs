@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use crate::{
-    call::Exchange,
+    call::{Exchange, Share},
     event::mark,
     habit::Habit,
     id::Slot,
@@ -17,7 +17,7 @@ use crate::{
     pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
     quota::Axis,
     rest::{Cause, Reach, Rest},
-    time::{Now, next_midnight},
+    time::{Mono, Now, next_midnight},
     verdict::Verdict,
     wire::Failure,
 };
@@ -131,7 +131,8 @@ impl<S: Clone> Pool<S> {
         }
         x.beyond = false;
         if let Some(failure) = failure.filter(|_| refused) {
-            self.learn(x, slot, failure, now);
+            let late = x.lane.is_some_and(|lane| self.is_yesterdays(slot, lane, now));
+            self.learn(x, slot, failure, late && verdict == Verdict::Day, now);
         }
     }
 
@@ -144,7 +145,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Learns limits from a refusal that names them.
-    fn learn(&mut self, x: &Exchange, slot: Slot, failure: &Failure, now: Now) {
+    fn learn(&mut self, x: &Exchange, slot: Slot, failure: &Failure, late: bool, now: Now) {
         let named = failure.quotas.iter().any(|quota| Axis::of(quota).is_some());
         let Some(lane) = x.lane.filter(|_| named && failure.status == 429) else { return };
         if self.keys.get(slot).is_none() || self.lanes.at(lane).model.is_empty() {
@@ -161,6 +162,10 @@ impl<S: Clone> Pool<S> {
             let limit = quota.limit.filter(|limit| *limit > 0).and_then(|n| u32::try_from(n).ok());
             let (Some(axis), Some(limit)) = (Axis::of(quota), limit) else { continue };
             let Some(meter) = self.meter(slot, lane, now) else { return };
+            if late {
+                meter.told_late(axis, limit, today);
+                continue;
+            }
             let counted = meter.requests();
             let below = meter.told(axis, limit, today);
             if axis == Axis::DayRequests && counted > limit {
@@ -223,7 +228,8 @@ impl<S: Clone> Pool<S> {
     pub(super) fn beyond(&mut self, x: &mut Exchange, now: Now) -> Option<Slot> {
         let lane = x.lane.filter(|lane| self.lanes.is_metered(*lane))?;
         let quota = self.lanes.at(lane).quota;
-        let lent = self.lanes.at(quota).wakes.iter().take(BEYOND_LOOKS);
+        let looks = if x.share == Some(Share::Nothing) { 0 } else { BEYOND_LOOKS };
+        let lent = self.lanes.at(quota).wakes.iter().take(looks);
         let candidates: Vec<Slot> =
             x.own.into_iter().chain(lent.map(|Reverse((_, slot))| *slot)).collect();
         let chosen = candidates.into_iter().find(|slot| self.may_try(x, *slot, lane, now))?;
@@ -270,8 +276,39 @@ impl<S: Clone> Pool<S> {
         let midnight = now.mono_at(self.day_end(now));
         let Some(meter) = self.meter(slot, lane, now) else { return };
         let quota = meter.lane;
-        if let Some((cause, until)) = meter.spent_until(midnight, now.mono) {
-            self.rest_project(slot, quota, cause, until, now);
+        match meter.spent_until(midnight, now.mono) {
+            Some((cause, until)) => self.rest_counted(slot, quota, cause, until, now),
+            None => self.unrest(slot, quota, now),
+        }
+    }
+
+    /// Puts a project to rest by the count.
+    fn rest_counted(&mut self, slot: Slot, quota: u16, cause: Cause, until: Mono, now: Now) {
+        let told = |rest: &Rest| rest.reach == Reach::Lane(quota) && rest.until >= until;
+        if self.keys.get(slot).is_some_and(|key| key.rests.iter().any(told)) {
+            return;
+        }
+        self.rest_project(slot, quota, cause, until, now);
+        for slot in self.family_of(slot) {
+            if let Some(key) = self.keys.get_mut(slot) {
+                key.mark_counted(Reach::Lane(quota), until);
+            }
+        }
+    }
+
+    /// Lets a project serve again that rested by a count which was taken back.
+    fn unrest(&mut self, slot: Slot, quota: u16, now: Now) {
+        let counted =
+            |rest: &Rest| rest.counted && rest.reach == Reach::Lane(quota) && rest.until > now.mono;
+        if !self.keys.get(slot).is_some_and(|key| key.rests.iter().any(counted)) {
+            return;
+        }
+        for slot in self.family_of(slot) {
+            if let Some(key) = self.keys.get_mut(slot) {
+                key.lift(counted);
+            }
+            self.mark(slot, mark::COOLDOWNS);
+            self.sync_lane(slot, quota, now);
         }
     }
 
@@ -281,7 +318,7 @@ impl<S: Clone> Pool<S> {
         slot: Slot,
         quota: u16,
         cause: Cause,
-        until: crate::time::Mono,
+        until: Mono,
         now: Now,
     ) {
         // Most keys are alone, and have no list to be made.

@@ -31,7 +31,6 @@ impl<S: Clone> Pool<S> {
             self.belongs(slot, project, now);
         }
         let on_lane = Reach::Lane(lane);
-        let quota = self.lanes.at(lane).quota;
         match verdict {
             Verdict::Served => self.thrives(slot, lane, now),
             Verdict::KeyDead(reason) => self.condemn(slot, reason, failure, now),
@@ -44,11 +43,11 @@ impl<S: Clone> Pool<S> {
                 self.bill(lane, now);
             }
             Verdict::Minute(wait) => {
-                self.rest_project(slot, quota, Cause::Minute, now.mono + wait, now);
+                self.rest_for_quota(slot, lane, Cause::Minute, now.mono + wait, now);
             }
             Verdict::Day => {
                 let until = self.day_rests_until(slot, lane, now);
-                self.rest_project(slot, quota, Cause::Day, until, now);
+                self.rest_for_quota(slot, lane, Cause::Day, until, now);
             }
             Verdict::Unnamed => self.rest_unnamed(slot, lane, now),
             Verdict::Billing => {
@@ -71,6 +70,16 @@ impl<S: Clone> Pool<S> {
             self.tally.cooldown(cause);
         }
         self.rested(slot, reach, now);
+    }
+
+    /// Puts a key's project to rest for a quota; under the model's other name too, which a restart
+    /// forgets to be one.
+    fn rest_for_quota(&mut self, slot: Slot, lane: u16, cause: Cause, until: Mono, now: Now) {
+        let quota = self.lanes.at(lane).quota;
+        if quota != lane {
+            self.rest(slot, Reach::Lane(lane), cause, until, now);
+        }
+        self.rest_project(slot, quota, cause, until, now);
     }
 
     fn rest_unnamed(&mut self, slot: Slot, lane: u16, now: Now) {

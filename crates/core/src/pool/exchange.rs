@@ -172,7 +172,9 @@ impl<S: Clone> Pool<S> {
             return step;
         }
         if x.share == Some(Share::Nothing) {
-            return self.refuse(Refusal::Reserved { wait: RESERVED_WAIT });
+            let beyond = self.beyond(x, now).and_then(|slot| self.attempt(x, slot, now));
+            return beyond
+                .unwrap_or_else(|| self.refuse(Refusal::Reserved { wait: RESERVED_WAIT }));
         }
         match self.soonest(x, true, now).filter(|wake| *wake <= x.patience) {
             Some(until) => Step::Wait { until },

@@ -38,15 +38,16 @@ impl<S: Clone> Pool<S> {
         }
         if share == Share::Entitled
             && let Some(own) = x.own.filter(|own| self.serves(x, *own, now))
+            && !self.is_frozen(own, lane, now)
             && self.is_scarce(lane, now)
         {
             return Some(own);
         }
-        self.from_ring(x, lane, now).or_else(|| self.last_resort(x, now))
+        self.next_of_ring(x, lane, now).or_else(|| self.last_resort(x, now))
     }
 
     /// The next key of the lane's ring.
-    fn from_ring(&mut self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
+    fn next_of_ring(&mut self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
         let (keys, quota, today) = (&self.keys, self.lanes.at(lane).quota, self.today(now));
         let fits = |slot: Slot| {
             let meter = keys.meter(slot, quota);
@@ -125,14 +126,15 @@ impl<S: Clone> Pool<S> {
     }
 
     fn own_first(&self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
-        let own = x.own?;
+        let own = x.own.filter(|own| !self.is_frozen(*own, lane, now))?;
         let lane = self.lanes.at(lane);
         let apart = lane.terms == Terms::Plain && !lane.ring.contains(own.at);
         (apart && self.serves(x, own, now)).then_some(own)
     }
 
     fn last_resort(&self, x: &Exchange, now: Now) -> Option<Slot> {
-        if let Some(own) = x.own.filter(|own| self.serves(x, *own, now)) {
+        let thawed = |own: &Slot| x.lane.is_none_or(|lane| !self.is_frozen(*own, lane, now));
+        if let Some(own) = x.own.filter(|own| self.serves(x, *own, now)).filter(thawed) {
             return Some(own);
         }
         let suspects = self.guard.suspects().iter().take(SUSPECT_LOOKS).copied();

@@ -9,24 +9,29 @@ use std::time::Duration;
 use crate::{
     id::Slot,
     pool::Pool,
-    rest::{Cause, Reach},
+    rest::{Cause, Reach, Rest},
     time::{Mono, Now},
 };
 
 impl<S: Clone> Pool<S> {
+    /// Whether what Google says is spent is yesterday's quota: a day has just begun, and the key had
+    /// spent the one before to its end.
+    pub(super) fn is_yesterdays(&mut self, slot: Slot, lane: u16, now: Now) -> bool {
+        let moment = self.moment(now);
+        let quota = self.lanes.at(lane).quota;
+        let young = moment.hours_left > 24.0 - YOUNG_HOURS;
+        young
+            && self.spent_before(slot, quota, now)
+            && self.lanes.at(quota).thaw.seen != moment.today
+    }
+
     /// Until when a key rests that Google says has spent its day.
     pub(super) fn day_rests_until(&mut self, slot: Slot, lane: u16, now: Now) -> Mono {
-        let midnight = now.mono_at(self.day_end(now));
-        let moment = self.moment(now);
-        let young = moment.hours_left > 24.0 - YOUNG_HOURS;
-        let quota = self.lanes.at(lane).quota;
-        let thaw = self.lanes.at(quota).thaw;
-        // Who has spent little of a day that has just begun is told of yesterday's.
-        let spent_before = self.rested_for_the_day(slot, quota);
-        if !young || !spent_before || thaw.seen == moment.today {
-            return midnight;
+        if !self.is_yesterdays(slot, lane, now) {
+            return now.mono_at(self.day_end(now));
         }
         let again = now.mono + NOT_YET;
+        let quota = self.lanes.at(lane).quota;
         self.lanes.at_mut(quota).thaw.not_before = again;
         again
     }
@@ -34,16 +39,23 @@ impl<S: Clone> Pool<S> {
     /// A key served: if its day had been spent, the new day has begun at Google's too.
     pub(super) fn thawed(&mut self, slot: Slot, lane: u16, now: Now) {
         let quota = self.lanes.at(lane).quota;
-        if self.rested_for_the_day(slot, quota) {
-            let today = self.moment(now).today;
-            self.lanes.at_mut(quota).thaw.seen = today;
-            if let Some(key) = self.keys.get_mut(slot) {
-                key.lift(|rest| {
-                    let over = rest.until <= now.mono;
-                    rest.reach == Reach::Lane(quota) && rest.cause == Cause::Day && over
-                });
-            }
+        if !self.spent_before(slot, quota, now) {
+            return;
         }
+        let today = self.moment(now).today;
+        self.lanes.at_mut(quota).thaw.seen = today;
+        if let Some(meter) = self.meter(slot, lane, now) {
+            meter.thaws();
+        }
+        if let Some(key) = self.keys.get_mut(slot) {
+            key.lift(|rest| is_of_day(rest, quota) && rest.until <= now.mono);
+        }
+    }
+
+    /// Whether a key waits for others of its kind to find out that the day is over.
+    pub(super) fn is_frozen(&self, slot: Slot, lane: u16, now: Now) -> bool {
+        let quota = self.lanes.at(lane).quota;
+        self.lanes.at(quota).thaw.not_before > now.mono && self.spent_before(slot, quota, now)
     }
 
     /// How many resting keys one call may wake.
@@ -57,14 +69,17 @@ impl<S: Clone> Pool<S> {
         }
     }
 
-    fn rested_for_the_day(&self, slot: Slot, quota: u16) -> bool {
-        self.keys.get(slot).is_some_and(|key| {
-            let of_day = |rest: &crate::rest::Rest| {
-                rest.reach == Reach::Lane(quota) && rest.cause == Cause::Day
-            };
-            key.rests.iter().any(of_day)
-        })
+    /// Whether a key's day before this one was spent to its end, by its account or its old rest.
+    fn spent_before(&self, slot: Slot, quota: u16, now: Now) -> bool {
+        let today = self.today(now);
+        let by_count = self.keys.meter(slot, quota).is_some_and(|meter| meter.was_spent(today));
+        let over = |rest: &Rest| is_of_day(rest, quota) && rest.until <= now.mono;
+        by_count || self.keys.get(slot).is_some_and(|key| key.rests.iter().any(over))
     }
+}
+
+fn is_of_day(rest: &Rest, quota: u16) -> bool {
+    rest.reach == Reach::Lane(quota) && rest.cause == Cause::Day
 }
 
 /// So long after midnight a refusal for the day may be yesterday's: Google's counters and clocks

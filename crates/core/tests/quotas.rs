@@ -1,0 +1,242 @@
+//! What the pool knows of quotas: learned from refusals, counted, shared, and kept for those whose
+//! keys they are.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod table;
+
+use std::collections::BTreeMap;
+
+use potluck_core::{Call, LimitsPatch, Refusal};
+use potluck_gemini::{Family, failure::Failure};
+use table::*;
+
+/// Google's side: so many calls a day and project.
+struct Google {
+    a_day: u32,
+    /// Which project a key is of; mostly its own.
+    projects: BTreeMap<u32, u32>,
+    spent: BTreeMap<u32, u32>,
+    refused: u32,
+}
+
+impl Google {
+    fn of(a_day: u32) -> Google {
+        Google { a_day, projects: BTreeMap::new(), spent: BTreeMap::new(), refused: 0 }
+    }
+
+    fn ask(&mut self, key: u32) -> Option<Failure> {
+        let project = self.projects.get(&key).copied().unwrap_or(key);
+        let spent = self.spent.entry(project).or_default();
+        if *spent < self.a_day {
+            *spent += 1;
+            return None;
+        }
+        self.refused += 1;
+        Some(per_day(self.a_day))
+    }
+
+    fn midnight(&mut self) {
+        self.spent.clear();
+    }
+}
+
+fn per_day(limit: u32) -> Failure {
+    let id = "GenerateRequestsPerDayPerProjectPerModel-FreeTier";
+    quota(id, &limit.to_string(), Some(38))
+}
+
+fn per_minute(limit: u32) -> Failure {
+    let id = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier";
+    quota(id, &limit.to_string(), Some(30))
+}
+
+/// The next day of Google's, at noon.
+fn next_day(table: &mut Table, google: &mut Google) {
+    table.run_until(table.now.mono + seconds(24 * 3600));
+    google.midnight();
+}
+
+/// Calls of one bearer, as many as are served of so many.
+fn served(table: &mut Table, google: &mut Google, bearer: u32, calls: u32) -> u32 {
+    let serves = |_: &u32| table.call(bearer, |key| google.ask(key)).result == Result::Answer;
+    (0..calls).filter(serves).count() as u32
+}
+
+#[test]
+fn a_limit_that_was_told_is_not_run_into_again() {
+    let (mut table, mut google) = (Table::of(1), Google::of(20));
+    assert_eq!(served(&mut table, &mut google, 0, 30), 20);
+    assert_eq!(google.refused, 1);
+    for _ in 0..5 {
+        next_day(&mut table, &mut google);
+        assert_eq!(served(&mut table, &mut google, 0, 30), 20);
+    }
+    assert_eq!(google.refused, 1, "it is known");
+}
+
+#[test]
+fn a_minute_that_was_told_is_counted() {
+    let mut table = Table::of(1);
+    table.call(0, |_| Some(per_minute(2)));
+    table.pass_time(seconds(120));
+    (0..2).for_each(|_| assert_eq!(table.serve(0), 0));
+    let third = table.call(0, |_| None);
+    assert!(third.tried.is_empty(), "{third:?}");
+    table.pass_time(seconds(61));
+    assert_eq!(table.serve(0), 0);
+}
+
+#[test]
+fn what_one_key_was_told_holds_for_others_of_its_tier() {
+    let (mut table, mut google) = (Table::of(2), Google::of(20));
+    for bearer in [0, 1].repeat(25) {
+        table.call(bearer, |key| google.ask(key));
+    }
+    assert_eq!(google.spent.values().sum::<u32>(), 40);
+    assert!(google.refused <= 2, "{}", google.refused);
+}
+
+#[test]
+fn a_raised_limit_is_found_again_within_weeks_and_a_lowered_one_at_once() {
+    let (mut table, mut google) = (Table::of(1), Google::of(20));
+    served(&mut table, &mut google, 0, 30);
+    google.a_day = 50;
+    let mut days = 0;
+    while served(&mut table, &mut google, 0, 60) < 50 {
+        next_day(&mut table, &mut google);
+        days += 1;
+        assert!(days < 20, "never found");
+    }
+    assert!(days >= 7, "tried more than once a week");
+    google.a_day = 10;
+    next_day(&mut table, &mut google);
+    google.refused = 0;
+    assert_eq!(served(&mut table, &mut google, 0, 60), 10);
+    next_day(&mut table, &mut google);
+    served(&mut table, &mut google, 0, 60);
+    assert_eq!(google.refused, 1);
+}
+
+#[test]
+fn two_names_of_one_model_share_its_quota() {
+    let mut table = Table::of(1);
+    let alias = Call { model: Some("gemini-flash-latest"), ..Call::plain(id(0), MODEL) };
+    let mut told = per_day(20);
+    told.quotas[0].model = Some(MODEL.to_owned());
+    table.ask(alias, |_| Some(told.clone()));
+    assert!(matches!(table.call(0, |_| None).result, Result::Refused(Refusal::Resting { .. })));
+}
+
+#[test]
+fn keys_that_google_names_of_one_project_are_one_quota() {
+    let mut table = Table::of(3);
+    for key in [0, 1] {
+        let mut failure = reason(429, "RATE_LIMIT_EXCEEDED", Some(7));
+        failure.quotas = per_day(20).quotas;
+        let own = Call { own_requested: true, ..Call::plain(id(key), MODEL) };
+        table.ask(own, |_| Some(failure.clone()));
+        table.run_until(table.now.mono + seconds(24 * 3600));
+    }
+    // Ten calls with each of two keys are twenty of one project.
+    for key in [0, 1].repeat(10) {
+        let own = Call { own_requested: true, ..Call::plain(id(key), MODEL) };
+        table.ask(own, |_| None);
+    }
+    for _ in 0..5 {
+        assert_eq!(table.serve(2), 2, "the project is spent");
+    }
+}
+
+#[test]
+fn keys_that_explain_each_others_refusals_for_days_are_found_to_be_of_one_project() {
+    let (mut table, mut google) = (Table::of(2), Google::of(20));
+    google.projects = BTreeMap::from([(0, 9), (1, 9)]);
+    for _ in 0..4 {
+        served(&mut table, &mut google, 0, 15);
+        served(&mut table, &mut google, 1, 15);
+        next_day(&mut table, &mut google);
+    }
+    google.refused = 0;
+    served(&mut table, &mut google, 0, 15);
+    served(&mut table, &mut google, 1, 15);
+    assert_eq!(google.refused, 0, "twenty calls are counted together");
+}
+
+#[test]
+fn a_heavy_caller_leaves_to_others_what_their_own_keys_would_have_served() {
+    let (mut table, mut google) = (Table::of(10), Google::of(20));
+    for day in 0..5 {
+        // All morning one asks for ten times the pool, and at night everybody wants their own.
+        table.run_until(table.now.mono + seconds(12 * 3600 + 60));
+        google.midnight();
+        served(&mut table, &mut google, 0, 2000);
+        for bearer in 1..10 {
+            table.pass_time(seconds(3600));
+            let got = served(&mut table, &mut google, bearer, 20);
+            assert!(day == 0 || got == 20, "day {day}: {bearer} got {got}");
+        }
+        table.run_until(table.now.mono + seconds(3 * 3600 - 60));
+    }
+}
+
+#[test]
+fn who_brings_nothing_of_use_gets_what_is_left_over() {
+    let (mut table, mut google) = (Table::of(10), Google::of(20));
+    for bearer in 0..10 {
+        served(&mut table, &mut google, bearer, 25);
+    }
+    next_day(&mut table, &mut google);
+    table.change(0, LimitsPatch { paused: Some(true), ..LimitsPatch::default() });
+
+    let paused = served(&mut table, &mut google, 0, 500);
+
+    assert!(paused >= 20, "the own key serves its bearer");
+    for bearer in 1..10 {
+        assert_eq!(served(&mut table, &mut google, bearer, 16), 16, "{bearer}");
+    }
+}
+
+#[test]
+fn a_call_for_which_nothing_is_left_over_is_told_so() {
+    let (mut table, mut google) = (Table::of(5), Google::of(20));
+    for bearer in 0..5 {
+        served(&mut table, &mut google, bearer, 25);
+    }
+    next_day(&mut table, &mut google);
+    served(&mut table, &mut google, 0, 200);
+    let last = table.call(0, |key| google.ask(key)).result;
+    assert!(matches!(last, Result::Refused(Refusal::Reserved { .. })), "{last:?}");
+    let outlook = table.pool.outlook(MODEL, Family::Generate, Some(id(0)), table.now).unwrap();
+    assert!(outlook.left > 0 && outlook.left <= outlook.kept, "{outlook:?}");
+}
+
+#[test]
+fn keys_of_a_spent_day_come_back_one_before_all() {
+    let (mut table, mut google) = (Table::of(20), Google::of(1));
+    for bearer in 0..20 {
+        served(&mut table, &mut google, bearer, 2);
+    }
+    let refused = google.refused;
+    // Midnight by our clock, not yet by Google's.
+    table.run_until(table.now.mono + seconds(12 * 3600));
+    for bearer in 0..20 {
+        table.call(bearer, |key| google.ask(key));
+    }
+    assert!(google.refused - refused <= 2, "{} were tried", google.refused - refused);
+
+    google.midnight();
+    table.pass_time(seconds(60));
+    let served: u32 = (0..20).map(|bearer| served(&mut table, &mut google, bearer, 1)).sum();
+    assert_eq!(served, 20);
+}
+
+#[test]
+fn what_upstream_trouble_ate_is_not_counted_as_spent() {
+    let (mut table, mut google) = (Table::of(1), Google::of(20));
+    served(&mut table, &mut google, 0, 25);
+    next_day(&mut table, &mut google);
+    (0..20).for_each(|_| {
+        table.call(0, |_| Some(error(503, "The service is currently unavailable.")));
+    });
+    assert_eq!(served(&mut table, &mut google, 0, 25), 20);
+}
