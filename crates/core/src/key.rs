@@ -119,17 +119,45 @@ impl<S> Key<S> {
 
     /// Notes a rest, one per reach: the later end wins. Whether it is a new cooldown.
     pub(crate) fn put_rest(&mut self, reach: Reach, cause: Cause, until: Mono, now: Mono) -> bool {
-        let counted = false;
+        let fresh = self.put(reach, cause, until, now);
+        if let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) {
+            rest.told = rest.told.max(until);
+        }
+        fresh
+    }
+
+    /// Notes a rest by the pool's own count. Whether it is a new cooldown.
+    pub(crate) fn put_counted(
+        &mut self,
+        reach: Reach,
+        cause: Cause,
+        until: Mono,
+        now: Mono,
+    ) -> bool {
+        self.put(reach, cause, until, now)
+    }
+
+    fn put(&mut self, reach: Reach, cause: Cause, until: Mono, now: Mono) -> bool {
         let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) else {
-            self.rests.push(Rest { reach, cause, step: 0, counted, until, queued: Mono::NEVER });
+            let (told, queued) = (Mono(0), Mono::NEVER);
+            self.rests.push(Rest { reach, cause, step: 0, told, until, queued });
             return true;
         };
         let fresh = rest.until <= now;
         if fresh || rest.until < until {
             let step = if fresh { 0 } else { rest.step };
-            *rest = Rest { cause, until, step, counted, ..*rest };
+            *rest = Rest { cause, until, step, ..*rest };
         }
         fresh
+    }
+
+    /// Takes back what the pool's own count added to a rest; whether there was anything.
+    pub(crate) fn uncount(&mut self, reach: Reach, now: Mono) -> bool {
+        let counted =
+            |rest: &&mut Rest| rest.reach == reach && rest.until > now && rest.told < rest.until;
+        let Some(rest) = self.rests.iter_mut().find(counted) else { return false };
+        rest.until = rest.told.max(now);
+        true
     }
 
     /// Notes an unnamed quota: one step per window, however many answers speak of it.
@@ -149,14 +177,6 @@ impl<S> Key<S> {
             rest.step = step;
         }
         true
-    }
-
-    /// Notes that a rest is by the pool's count alone.
-    pub(crate) fn mark_counted(&mut self, reach: Reach, until: Mono) {
-        let same = |rest: &&mut Rest| rest.reach == reach && rest.until == until;
-        if let Some(rest) = self.rests.iter_mut().find(same) {
-            rest.counted = true;
-        }
     }
 
     /// Forgets rests of one cause, so that the key may serve at once.

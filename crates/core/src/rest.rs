@@ -17,8 +17,8 @@ pub(crate) struct Rest {
     pub(crate) cause: Cause,
     /// How often in a row an unnamed quota was met.
     pub(crate) step: u8,
-    /// The pool's own count says so, and Google was not asked.
-    pub(crate) counted: bool,
+    /// Until when by Google's word; what is beyond is by the pool's own count.
+    pub(crate) told: Mono,
     pub(crate) until: Mono,
     /// The moment for which a wake-up is queued, if it still lies ahead.
     pub(crate) queued: Mono,

@@ -284,31 +284,35 @@ impl<S: Clone> Pool<S> {
 
     /// Puts a project to rest by the count.
     fn rest_counted(&mut self, slot: Slot, quota: u16, cause: Cause, until: Mono, now: Now) {
-        let told = |rest: &Rest| rest.reach == Reach::Lane(quota) && rest.until >= until;
-        if self.keys.get(slot).is_some_and(|key| key.rests.iter().any(told)) {
-            return;
-        }
-        self.rest_project(slot, quota, cause, until, now);
-        for slot in self.family_of(slot) {
-            if let Some(key) = self.keys.get_mut(slot) {
-                key.mark_counted(Reach::Lane(quota), until);
+        let reach = Reach::Lane(quota);
+        self.of_project(slot, |pool, slot| {
+            let Some(key) = pool.keys.get_mut(slot) else { return };
+            if key.put_counted(reach, cause, until, now.mono) {
+                pool.tally.cooldown(cause);
             }
-        }
+            pool.rested(slot, reach, now);
+        });
     }
 
     /// Lets a project serve again that rested by a count which was taken back.
     fn unrest(&mut self, slot: Slot, quota: u16, now: Now) {
-        let counted =
-            |rest: &Rest| rest.counted && rest.reach == Reach::Lane(quota) && rest.until > now.mono;
-        if !self.keys.get(slot).is_some_and(|key| key.rests.iter().any(counted)) {
-            return;
+        let reach = Reach::Lane(quota);
+        self.of_project(slot, |pool, slot| {
+            if pool.keys.get_mut(slot).is_some_and(|key| key.uncount(reach, now.mono)) {
+                pool.rested(slot, reach, now);
+                pool.mark(slot, mark::COOLDOWNS);
+            }
+        });
+    }
+
+    /// Does something to all keys of a project.
+    fn of_project(&mut self, slot: Slot, mut act: impl FnMut(&mut Self, Slot)) {
+        // Most keys are alone, and have no list to be made.
+        if self.keys.get(slot).is_some_and(|key| key.kin.is_none()) {
+            return act(self, slot);
         }
         for slot in self.family_of(slot) {
-            if let Some(key) = self.keys.get_mut(slot) {
-                key.lift(counted);
-            }
-            self.mark(slot, mark::COOLDOWNS);
-            self.sync_lane(slot, quota, now);
+            act(self, slot);
         }
     }
 
@@ -321,13 +325,9 @@ impl<S: Clone> Pool<S> {
         until: Mono,
         now: Now,
     ) {
-        // Most keys are alone, and have no list to be made.
-        if self.keys.get(slot).is_some_and(|key| key.kin.is_none()) {
-            return self.rest(slot, Reach::Lane(quota), cause, until, now);
-        }
-        for slot in self.family_of(slot) {
-            self.rest(slot, Reach::Lane(quota), cause, until, now);
-        }
+        self.of_project(slot, |pool, slot| {
+            pool.rest(slot, Reach::Lane(quota), cause, until, now);
+        });
     }
 
     /// Brings a lane's ledger in line with what a key's project has left.
