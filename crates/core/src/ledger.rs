@@ -268,6 +268,8 @@ struct Hours {
     days: u32,
     /// Shares of a day's calls.
     usual: [f32; HOURS],
+    /// The sum of those after each hour.
+    after: [f32; HOURS],
     today: [u32; HOURS],
     /// The hour from which today is counted; nothing before the first call.
     from: Option<usize>,
@@ -321,13 +323,17 @@ impl Hours {
             self.usual[hour] += pace * (share - self.usual[hour]);
         }
         self.days = self.days.saturating_add(1);
+        let mut sum = 0.0;
+        for hour in (0..HOURS).rev() {
+            self.after[hour] = sum;
+            sum += self.usual[hour];
+        }
     }
 
     /// The share of a day's calls that are yet to come.
     fn to_come(&self, moment: Moment) -> f32 {
         let hour = moment.hour();
-        let later: f32 = self.usual[hour + 1..].iter().sum();
-        let seen = (later + self.usual[hour] * moment.of_hour()).min(1.0);
+        let seen = (self.after[hour] + self.usual[hour] * moment.of_hour()).min(1.0);
         // As if a part of a day had been seen in which every hour was like the others.
         let days = self.days as f32;
         (seen * days + moment.of_day() * EVEN_DAYS) / (days + EVEN_DAYS)

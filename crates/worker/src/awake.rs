@@ -90,7 +90,8 @@ impl Awake {
         let unreadable = |error: StoreError| Unfit::Unreadable(error.to_string());
         let since = rows::day_ending(next_midnight(now.wall));
         let snapshot = store.load(since).await.map_err(unreadable)?;
-        let config = Config { max_keys: MAX_KEYS, ..Config::default() };
+        let parts = settings.shards;
+        let config = Config { max_keys: MAX_KEYS, parts, ..Config::default() };
         let mut pool = Pool::new(config, seed()?);
         let held = |id: &[u8; 16]| settings.shard(id) == shard;
         let (counts, left_out) = hydrate(&mut pool, &snapshot, held, now);
