@@ -29,6 +29,8 @@ pub(crate) struct Ledger {
     spent: u64,
     /// Projects booked, and what they may spend a minute; some have no limit that is known.
     projects: u32,
+    /// Those of them whose day's limit is known.
+    told: u32,
     a_minute: u64,
     boundless_minutes: u32,
     /// Entitled calls today.
@@ -125,6 +127,7 @@ impl Ledger {
         self.spent = (self.spent + u64::from(new.spent)).saturating_sub(u64::from(old.spent));
         self.a_minute = (self.a_minute + u64::from(new.a_minute)) - u64::from(old.a_minute);
         self.projects = self.projects + u32::from(new.counts) - u32::from(old.counts);
+        self.told = self.told + u32::from(new.told) - u32::from(old.told);
         self.boundless_minutes =
             self.boundless_minutes + u32::from(new.boundless) - u32::from(old.boundless);
         self.usual += f64::from(new.usual) - f64::from(old.usual);
@@ -139,9 +142,10 @@ impl Ledger {
         self.hours.begin(taken, moment);
     }
 
-    /// Whether anything is known of a day's limit: only then can it be scarce.
-    pub(crate) fn is_bounded(&self) -> bool {
-        self.day_limit().is_some()
+    /// Whether the day's limits bind: that of one key says little of a pool whose others were never
+    /// told any.
+    pub(crate) fn is_bounded(&self, beside: Beside) -> bool {
+        self.told > 0 && 2 * self.told >= self.projects + beside.newcomers
     }
 
     /// What a project that was not told may spend a day, most likely.
@@ -224,7 +228,7 @@ impl Ledger {
     /// Whether a call that borrows may be served.
     pub(crate) fn lends(&mut self, borrower: Borrower, beside: Beside, moment: Moment) -> bool {
         let Outlook { left, kept } = self.outlook_of(borrower, beside, moment);
-        let day = !self.is_bounded() || left > kept;
+        let day = !self.is_bounded(beside) || left > kept;
         day && self.minute_has_room(moment.now)
     }
 

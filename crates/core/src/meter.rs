@@ -63,6 +63,8 @@ pub(crate) struct Booked {
     /// as much as it likes, as far as is known.
     pub(crate) boundless: bool,
     pub(crate) counts: bool,
+    /// Its day's limit is known, not only likely.
+    pub(crate) told: bool,
     /// The contributor's habits, see [`Habit`].
     pub(crate) usual: f32,
     pub(crate) spread: f32,

@@ -177,9 +177,9 @@ impl<S: Clone> Pool<S> {
             }
         }
         let Some(told) = self.meter(slot, lane, now).map(|meter| meter.allowance) else { return };
-        let was_bounded = self.ledger_mut(lane).is_bounded();
+        let knew = self.ledger_mut(lane).day_limit().is_some();
         self.ledger_mut(lane).tiers.learn(&told);
-        if self.ledger_mut(lane).is_bounded() && !was_bounded {
+        if self.ledger_mut(lane).day_limit().is_some() && !knew {
             self.begin_ledger(lane, now);
         }
         self.book(slot, lane, now);
@@ -434,6 +434,7 @@ fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -
         a_minute: a_minute.filter(|_| !day_is_spent).unwrap_or(0),
         boundless: a_minute.is_none() && !day_is_spent,
         counts: true,
+        told: told.is_some(),
         usual,
         spread,
         clump,

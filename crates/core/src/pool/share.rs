@@ -79,7 +79,7 @@ impl<S: Clone> Pool<S> {
         let moment = self.moment(now);
         let beside = self.beside(lane);
         let ledger = self.ledger_mut(lane);
-        ledger.is_bounded() && ledger.is_scarce(ledger.left_over(beside, moment), moment)
+        ledger.is_bounded(beside) && ledger.is_scarce(ledger.left_over(beside, moment), moment)
     }
 
     fn claim(&mut self, x: &Exchange, now: Now) -> Share {

@@ -20,7 +20,7 @@ impl<S: Clone> Pool<S> {
             State::Disabled { since, .. } => Some(since),
             State::Active => None,
         };
-        let mut resting: Vec<&Rest> = resting(key, now).collect();
+        let mut resting: Vec<&Rest> = self.shown(key, now).collect();
         resting.sort_by_key(|rest| rest.until);
         Some(Me {
             id,
@@ -50,7 +50,7 @@ impl<S: Clone> Pool<S> {
         let borrower = self.borrower(slot, lane, now);
         let ledger = self.ledger_mut(lane);
         ledger.turn(moment.today);
-        ledger.is_bounded().then(|| ledger.outlook_of(borrower, beside, moment))
+        ledger.is_bounded(beside).then(|| ledger.outlook_of(borrower, beside, moment))
     }
 
     /// The public summary.
@@ -90,7 +90,7 @@ impl<S: Clone> Pool<S> {
     /// A key's cooldowns that are worth storing.
     pub(super) fn cooldowns(&self, slot: Slot, now: Now) -> Vec<CooldownRecord> {
         let Some(key) = self.keys.get(slot) else { return Vec::new() };
-        let long = resting(key, now).filter(|rest| rest.until.since(now.mono) > KEEP_ABOVE);
+        let long = self.shown(key, now).filter(|rest| rest.until.since(now.mono) > KEEP_ABOVE);
         long.map(|rest| CooldownRecord {
             scope: self.scope(rest.reach),
             cause: rest.cause,
@@ -102,6 +102,22 @@ impl<S: Clone> Pool<S> {
     /// A key's counts, the day's loans among them.
     pub(super) fn usage(&self, slot: Slot) -> Option<Usage> {
         self.keys.get(slot).map(|key| key.usage)
+    }
+
+    /// A key's rests as they are told: what rests under two names of one model is told under the
+    /// one that was asked for.
+    fn shown<'a>(&'a self, key: &'a Key<S>, now: Now) -> impl Iterator<Item = &'a Rest> {
+        let quota_of = |rest: &Rest| match rest.reach {
+            Reach::Lane(lane) => Some(self.lanes.at(lane).quota),
+            _ => None,
+        };
+        let twice = move |rest: &&Rest| {
+            key.rests.iter().any(|other| {
+                let same = other.until == rest.until && other.reach != rest.reach;
+                same && quota_of(other).is_some_and(|quota| rest.reach == Reach::Lane(quota))
+            })
+        };
+        resting(key, now).filter(move |rest| !twice(rest))
     }
 
     fn scope(&self, reach: Reach) -> Scope {
