@@ -235,9 +235,11 @@ impl Meter {
     }
 
     /// Takes what the project was not told from its tier.
-    pub(crate) fn complete(&mut self, tiers: &Tiers) {
-        if self.allowance == Allowance::default() && !self.unlike {
-            self.presume(tiers);
+    pub(crate) fn complete(&mut self, tiers: &Tiers, binds: bool) {
+        if self.allowance == Allowance::default() {
+            if binds && !self.unlike {
+                self.presume(tiers);
+            }
         } else if !self.allowance.is_complete() {
             tiers.complete(&mut self.allowance);
         }

@@ -341,12 +341,13 @@ impl<S: Clone> Pool<S> {
         let lends = self.lends_at_all(head, quota, now);
         let day_is_spent = self.day_is_spent(head, quota, now);
         let today = self.moment(now).today;
+        let beside = self.beside(quota);
         let Some(key) = self.keys.get_mut(head) else { return };
         let Some(meter) = key.meters.iter_mut().find(|meter| has(meter)) else { return };
         let ledger = &mut self.lanes.at_mut(quota).ledger;
         ledger.turn(today);
         meter.turn(today);
-        meter.complete(&ledger.tiers);
+        meter.complete(&ledger.tiers, ledger.is_bounded(beside));
         let new = booked(meter, ledger.day_limit(), lends, day_is_spent);
         ledger.rebook(std::mem::replace(&mut meter.booked, new), new);
     }
