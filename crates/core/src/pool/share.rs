@@ -111,6 +111,7 @@ impl<S: Clone> Pool<S> {
         }
         self.ledger_mut(lane).took(moment);
         self.book(own, lane, now);
+        self.touch(own, now);
         true
     }
 

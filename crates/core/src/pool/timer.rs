@@ -62,8 +62,10 @@ impl<S: Clone> Pool<S> {
             if let Some(key) = self.keys.get_mut(slot) {
                 key.used = false;
                 self.mark(slot, mark::USAGE);
+                self.mark(self.head(slot), mark::LEARNED);
             }
         }
+        self.flush_quotas();
     }
 
     /// Does a little of what is due, on the way of a call.

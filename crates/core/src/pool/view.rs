@@ -120,7 +120,7 @@ impl<S: Clone> Pool<S> {
         resting(key, now).filter(move |rest| !twice(rest))
     }
 
-    fn scope(&self, reach: Reach) -> Scope {
+    pub(super) fn scope(&self, reach: Reach) -> Scope {
         match reach {
             Reach::Everything => Scope::Everything,
             Reach::Family(family) => Scope::Family(family),
