@@ -94,7 +94,7 @@ impl Awake {
         let config = Config { max_keys: MAX_KEYS, parts, ..Config::default() };
         let mut pool = Pool::new(config, seed()?);
         let held = |id: &[u8; 16]| settings.shard(id) == shard;
-        let (counts, left_out) = hydrate(&mut pool, &snapshot, held, now);
+        let (counts, left_out) = hydrate(&mut pool, &snapshot, shard, held, now);
         let exchanges = RefCell::new(Exchanges::new(epoch()?));
         let awake = Awake {
             pool: RefCell::new(pool),
@@ -369,13 +369,15 @@ impl Awake {
 fn hydrate(
     pool: &mut Pool<Lent>,
     snapshot: &Snapshot,
+    shard: u8,
     held: impl Fn(&[u8; 16]) -> bool,
     now: Now,
 ) -> (Counts, HashSet<KeyId>) {
-    let (mut counts, mut left_out) = (Counts::default(), HashSet::new());
+    let (mut counts, mut left_out) = (Counts::of_part(shard), HashSet::new());
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
+    rows::restore_quotas(pool, snapshot, shard, now);
     let found = rows::Found::of(snapshot);
     let day_end = next_midnight(now.wall);
     for row in snapshot.keys.iter().filter(|row| held(&row.id)) {
