@@ -88,7 +88,8 @@ impl fmt::Display for Learning {
     /// As [`Learning::parse`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Learning { usual, spread, at_once, days, hour, in_hour, busiest } = self;
-        write!(f, "{usual},{spread},{at_once},{days},{hour},{in_hour},{busiest}")
+        // What was forgotten for months is tiny, and would be long otherwise.
+        write!(f, "{usual:e},{spread:e},{at_once:e},{days},{hour},{in_hour},{busiest}")
     }
 }
 

@@ -60,11 +60,25 @@ pub(crate) fn is_amount(number: f32) -> bool {
     (0.0..=LARGEST_AMOUNT).contains(&number)
 }
 
+/// Lines as one text, as many of them as the store takes; those that count most come first.
+pub(crate) fn text(lines: impl Iterator<Item = String>) -> Box<str> {
+    let mut text = String::new();
+    for line in lines {
+        if text.len() + line.len() < MAX_TEXT {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    text.into()
+}
+
 /// Squares of what a day can bring stay below it.
 const LARGEST_AMOUNT: f32 = 1e20;
 /// Accounts kept of one key, those used last: more than the models and kinds of call that somebody
 /// uses within a few days, and few enough that a batch of two hundred keys' fits what D1 takes.
 pub(crate) const MAX_ACCOUNTS: usize = 24;
+/// Bytes of a text: what the schema allows.
+const MAX_TEXT: usize = 8192;
 
 #[cfg(test)]
 mod tests {
@@ -76,6 +90,14 @@ mod tests {
         for text in ["", "1,2", "1,2,3,4", "1,2,x", "1,2,", "1,2,-3"] {
             assert_eq!(list::<u32, 3>(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_that_finds_no_room_is_left_out() {
+        let long = |letter: &str| letter.repeat(MAX_TEXT / 2);
+        let lines = [long("a"), long("b"), "c".to_owned()];
+        let text = text(lines.into_iter());
+        assert!(text.len() <= MAX_TEXT && text.ends_with("a\nc\n"));
     }
 
     #[test]

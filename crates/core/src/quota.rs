@@ -6,10 +6,7 @@
 
 use std::fmt;
 
-use crate::{
-    learned::{joined, list},
-    wire::Quota,
-};
+use crate::{learned::list, wire::Quota};
 
 /// One kind of limit: what is counted, over which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +89,8 @@ impl Allowance {
 impl fmt::Display for Allowance {
     /// As [`Allowance::parse`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&joined(&self.limits))
+        let [minute_requests, minute_tokens, day_requests, day_tokens] = self.limits;
+        write!(f, "{minute_requests},{minute_tokens},{day_requests},{day_tokens}")
     }
 }
 

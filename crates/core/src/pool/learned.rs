@@ -6,7 +6,7 @@
 use crate::{
     event::{Event, mark},
     id::{Slot, seeded},
-    learned::{MAX_ACCOUNTS, Words},
+    learned::{MAX_ACCOUNTS, Words, text},
     ledger::Ledger,
     meter::{BELIEVED_FOR_DAYS, Kept, Meter},
     pool::Pool,
@@ -43,9 +43,9 @@ impl<S: Clone> Pool<S> {
             let counted = |rest: &crate::rest::Rest| rest.reach == reach && rest.told < rest.until;
             meter.line(&self.plain_scope(meter.lane)?, key.rests.iter().any(counted), now)
         });
-        let lines: Vec<String> = accounts.take(MAX_ACCOUNTS).chain(project).collect();
+        let lines = accounts.take(MAX_ACCOUNTS).chain(project);
         let day = meters.first().map_or_else(|| self.today(now), |meter| meter.recency().0);
-        (day, lines.join("\n").into())
+        (day, text(lines))
     }
 
     /// Takes in what was kept of a key's quotas, and with whom it shares them.
@@ -72,7 +72,7 @@ impl<S: Clone> Pool<S> {
             let (day, mut lines) = at.ledger.lines();
             let aliases = at.aliases.iter().filter_map(|alias| self.plain_scope(*alias));
             lines.extend(aliases.map(|alias| format!("{ALIAS} {alias}")));
-            let (scope, facts) = (scope.to_string().into(), lines.join("\n").into());
+            let (scope, facts) = (scope.to_string().into(), text(lines.into_iter()));
             return Some(Event::Quota { scope, day, facts });
         }
     }
