@@ -174,6 +174,7 @@ impl Ledger {
     /// It did not come after all.
     pub(crate) fn untook(&mut self, moment: Moment) {
         self.taken = self.taken.saturating_sub(1);
+        self.changed = true;
         self.hours.left(moment);
     }
 

@@ -28,8 +28,9 @@ use crate::{clock, forward};
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
 /// task costs nothing when there is nothing to do.
 const TICK: Duration = Duration::from_millis(250);
-/// Events taken in one turn, so that the lock is let go between.
-const TURN: usize = 256;
+/// Events taken in one turn, so that the lock is let go between: what was learned of a key is a text
+/// that takes some microseconds to be written.
+const TURN: usize = 64;
 /// Probes under way at once: a pool of dead keys must not become a flood.
 const PROBES: usize = 8;
 /// How long a probe may take.
