@@ -244,6 +244,23 @@ fn two_names_of_one_model_share_its_quota_after_a_restart() {
 }
 
 #[test]
+fn a_rest_under_two_names_is_told_as_one_after_a_restart_though_clocks_drift() {
+    let alias = Call { model: Some("gemini-flash-latest"), ..own(0) };
+    let mut table = Table::of(1);
+    let mut told = per_day(20);
+    told.quotas[0].model = Some(MODEL.to_owned());
+    table.ask(alias, |_| Some(told.clone()));
+    let cooldowns = |table: &Table| table.pool.me(id(0), table.now).unwrap().cooldowns.len();
+    assert_eq!(cooldowns(&table), 1);
+    table.now.wall = table.now.wall + std::time::Duration::from_millis(40);
+
+    let mut disk = Disk::default();
+    disk.take(&mut table);
+
+    assert_eq!(cooldowns(&disk.give(1, &table)), 1);
+}
+
+#[test]
 fn keys_of_one_project_are_one_quota_after_every_restart() {
     let (mut table, mut google) = taught(3);
     google.with_0 = vec![2];
