@@ -42,6 +42,24 @@ pub enum Event<S> {
         /// Its counts now, as totals.
         usage: Usage,
     },
+    /// Store what was learned of the key's quotas, in place of what was stored.
+    Learned {
+        /// The key.
+        id: KeyId,
+        /// The last day it is of, counted from 1970-01-01.
+        day: u32,
+        /// A text that the core alone reads.
+        facts: Box<str>,
+    },
+    /// Store what was learned of a quota of all keys together, in place of what was stored.
+    Quota {
+        /// Which one, as a [`Scope`](crate::Scope)'s text.
+        scope: Box<str>,
+        /// The last day it is of, counted from 1970-01-01.
+        day: u32,
+        /// A text that the core alone reads.
+        facts: Box<str>,
+    },
     /// Erase the key and its usage, and remember the tombstone.
     Withdrawn {
         /// The key.
@@ -89,4 +107,5 @@ pub(crate) mod mark {
     pub(crate) const LIMITS: u8 = 4;
     pub(crate) const USAGE: u8 = 8;
     pub(crate) const PROBE: u8 = 16;
+    pub(crate) const LEARNED: u8 = 32;
 }

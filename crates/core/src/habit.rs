@@ -4,7 +4,12 @@
 //! alone would serve, how far days differ, and how much comes at once, since who calls once a day
 //! for everything is provided for until that has come.
 
-use crate::ledger::Moment;
+use std::fmt;
+
+use crate::{
+    learned::{is_amount, list},
+    ledger::Moment,
+};
 
 /// Habits of one contributor.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -76,6 +81,27 @@ impl Learning {
             false => (self.usual, self.spread.max(self.usual)),
         };
         Habit { usual, spread: spread + unknown, clump: usual * usual * self.at_once }
+    }
+}
+
+impl fmt::Display for Learning {
+    /// As [`Learning::parse`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Learning { usual, spread, at_once, days, hour, in_hour, busiest } = self;
+        // What was forgotten for months is tiny, and would be long otherwise.
+        write!(f, "{usual:e},{spread:e},{at_once:e},{days},{hour},{in_hour},{busiest}")
+    }
+}
+
+impl Learning {
+    /// Reads what was kept of a habit.
+    pub(crate) fn parse(text: &str) -> Option<Learning> {
+        let numbers: [f32; 7] = list(text)?;
+        let [usual, spread, at_once, days, hour, in_hour, busiest] = numbers;
+        let sound = numbers.into_iter().all(is_amount) && at_once <= 1.0;
+        let (days, hour) = (days as u8, hour as u8);
+        let (in_hour, busiest) = (in_hour as u16, busiest as u16);
+        sound.then_some(Learning { usual, spread, at_once, days, hour, in_hour, busiest })
     }
 }
 

@@ -179,6 +179,12 @@ impl<S> Key<S> {
         true
     }
 
+    /// Notes of a rest that was kept that the pool's own count made it.
+    pub(crate) fn make_counted(&mut self, reach: Reach) {
+        let same = |rest: &&mut Rest| rest.reach == reach;
+        self.rests.iter_mut().filter(same).for_each(|rest| rest.told = Mono(0));
+    }
+
     /// Forgets rests of one cause, so that the key may serve at once.
     pub(crate) fn lift(&mut self, lifted: impl Fn(&Rest) -> bool) {
         self.rests.retain(|rest| !lifted(rest));

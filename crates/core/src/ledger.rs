@@ -11,6 +11,8 @@
 //! left-over for what they bring finds it empty earlier: as in telephony, the last lines are kept
 //! for those who have had less. So it is shared out max-min fairly without anybody waiting in turn.
 
+mod kept;
+
 use crate::{
     habit,
     meter::Booked,
@@ -47,6 +49,8 @@ pub(crate) struct Ledger {
     borrowed: u64,
     weight: u64,
     pace: Pace,
+    /// Something was learned that is not kept yet.
+    pub(crate) changed: bool,
 }
 
 /// The present moment in a ledger's terms.
@@ -112,6 +116,7 @@ impl Ledger {
         }
         if self.day != 0 {
             self.hours.learn();
+            self.changed = true;
         }
         self.day = today;
         self.loose = self.clumps;
@@ -161,6 +166,7 @@ impl Ledger {
     /// An entitled call came.
     pub(crate) fn took(&mut self, moment: Moment) {
         self.taken += 1;
+        self.changed = true;
         self.hours.came(moment);
         self.pace.came(moment.now);
     }
@@ -168,6 +174,7 @@ impl Ledger {
     /// It did not come after all.
     pub(crate) fn untook(&mut self, moment: Moment) {
         self.taken = self.taken.saturating_sub(1);
+        self.changed = true;
         self.hours.left(moment);
     }
 
@@ -287,7 +294,7 @@ impl Hours {
         if self.from.is_none() {
             self.from = Some(hour);
         }
-        self.today[hour] += 1;
+        self.today[hour] = self.today[hour].saturating_add(1);
     }
 
     fn left(&mut self, moment: Moment) {
@@ -306,7 +313,7 @@ impl Hours {
     fn learn(&mut self) {
         let today = std::mem::take(&mut self.today);
         let from = self.from.replace(0).unwrap_or(0);
-        let came: u32 = today.iter().sum();
+        let came = today.iter().fold(0_u32, |sum, count| sum.saturating_add(*count));
         if came == 0 {
             return;
         }
@@ -327,6 +334,10 @@ impl Hours {
             self.usual[hour] += pace * (share - self.usual[hour]);
         }
         self.days = self.days.saturating_add(1);
+        self.sum_up();
+    }
+
+    fn sum_up(&mut self) {
         let mut sum = 0.0;
         for hour in (0..HOURS).rev() {
             self.after[hour] = sum;

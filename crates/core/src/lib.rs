@@ -21,6 +21,7 @@ mod id;
 mod key;
 mod keys;
 mod lane;
+mod learned;
 mod ledger;
 pub mod limits;
 mod meter;

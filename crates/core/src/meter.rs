@@ -6,6 +6,8 @@
 //! where Google refuses below a limit, somebody else spends of the same quota, and it counts as
 //! spent. Limits are raised too: one that only the count enforces is tried once in a while.
 
+mod kept;
+
 use std::time::Duration;
 
 use crate::{
@@ -17,6 +19,8 @@ use crate::{
     verdict::size_bound,
     window::Window,
 };
+
+pub(crate) use kept::Kept;
 
 /// Counts of one project on one quota.
 #[derive(Debug)]
@@ -316,7 +320,7 @@ impl Meter {
 }
 
 /// Limits that nothing confirmed for so long are forgotten.
-const BELIEVED_FOR_DAYS: u32 = 60;
+pub(crate) const BELIEVED_FOR_DAYS: u32 = 60;
 /// Whether a prompt may be larger than a minute's tokens: estimates are rough.
 fn is_large(tokens: u32, limit: u32) -> bool {
     u64::from(tokens) >= size_bound(limit.into())

@@ -3,7 +3,8 @@
 //! - `exchange`: begin, next, finish; `pick`: which key; `report`: what an answer means for the
 //!   exchange; `effect`: what it means for the key;
 //! - `probe`: asking whether a key lives; `timer`: what time brings;
-//! - `contributor`: limits and withdrawal; `events`: what is to be stored; `view`: what is told.
+//! - `contributor`: limits and withdrawal; `events`: what is to be stored; `learned`: of quotas;
+//!   `view`: what is told.
 
 mod account;
 mod contributor;
@@ -11,6 +12,7 @@ mod effect;
 mod events;
 mod evidence;
 mod exchange;
+mod learned;
 mod pick;
 mod probe;
 mod report;
@@ -55,7 +57,8 @@ pub use timer::Why;
 /// The driver owns the pool (behind a lock, or in one task) and calls, always with the present
 /// time:
 ///
-/// 1. At the start [`restore`](Self::restore) for every stored key and
+/// 1. At the start [`restore_quota`](Self::restore_quota) for every quota that was learned of,
+///    [`restore`](Self::restore) for every stored key and
 ///    [`restore_tombstone`](Self::restore_tombstone) for every withdrawn one.
 /// 2. Per call, *commands* in this order: [`begin`](Self::begin); then
 ///    [`next`](Self::next), send, [`report`](Self::report), until an answer goes to the caller;

@@ -4,7 +4,9 @@
 //! learned one by one, and what one project was told is taken to hold for the others of its tier
 //! until they are told otherwise: tiers are few, and a limit that is known need not be run into.
 
-use crate::wire::Quota;
+use std::fmt;
+
+use crate::{learned::list, wire::Quota};
 
 /// One kind of limit: what is counted, over which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,21 @@ impl Allowance {
     }
 }
 
+impl fmt::Display for Allowance {
+    /// As [`Allowance::parse`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [minute_requests, minute_tokens, day_requests, day_tokens] = self.limits;
+        write!(f, "{minute_requests},{minute_tokens},{day_requests},{day_tokens}")
+    }
+}
+
+impl Allowance {
+    /// Reads what was kept of limits.
+    pub(crate) fn parse(text: &str) -> Option<Allowance> {
+        list(text).map(|limits| Allowance { limits })
+    }
+}
+
 /// The tiers that were met on one quota, latest first.
 #[derive(Debug, Default)]
 pub(crate) struct Tiers {
@@ -104,6 +121,21 @@ impl Tiers {
         tier.fill(told);
         self.known.insert(0, tier);
         self.known.truncate(MAX_TIERS);
+    }
+
+    /// All of them, latest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Allowance> {
+        self.known.iter()
+    }
+
+    /// A tier that was met before the pool started anew: earlier than all that are known.
+    pub(crate) fn recall(&mut self, told: &Allowance) {
+        let has_room = self.known.len() < MAX_TIERS;
+        match self.known.iter_mut().find(|tier| tier.is_kin(told)) {
+            Some(tier) => tier.fill(told),
+            None if has_room => self.known.push(*told),
+            None => {}
+        }
     }
 
     /// What a project's tier says of limits that the project was not told.

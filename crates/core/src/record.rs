@@ -24,6 +24,9 @@ pub struct KeyRecord {
     pub cooldowns: Vec<CooldownRecord>,
     /// What it gave and took.
     pub usage: Usage,
+    /// What was learned of its quotas, as [`Event::Learned`](crate::Event::Learned) told it; empty
+    /// where nothing is kept.
+    pub learned: Box<str>,
 }
 
 /// What a contributor reads about the own key.

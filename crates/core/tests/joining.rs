@@ -122,6 +122,7 @@ fn whoever_sleeps_between_probes_finds_them_due() {
         state: State::Disabled { reason: Reason::Invalid, since },
         cooldowns: Vec::new(),
         usage: potluck_core::Usage::default(),
+        learned: "".into(),
     };
     let mut table = Table::of(0);
     let mut probes = 0;
@@ -251,8 +252,11 @@ fn counts_are_told_to_both_sides_and_stored_in_time() {
     assert_eq!(table.events(), []);
     table.run_until(table.now.mono + seconds(30));
     let stored = table.events();
-    assert_eq!(stored.len(), 2);
-    assert!(stored.iter().all(|event| matches!(event, Event::Usage { .. })));
+    let times = |what: fn(&Event<u32>) -> bool| stored.iter().filter(|one| what(one)).count();
+    assert_eq!(times(|event| matches!(event, Event::Usage { .. })), 2);
+    assert_eq!(times(|event| matches!(event, Event::Learned { .. })), 2);
+    assert_eq!(times(|event| matches!(event, Event::Quota { .. })), 1);
+    assert_eq!(stored.len(), 5);
 }
 
 #[test]
@@ -273,6 +277,7 @@ fn what_was_stored_holds_after_a_restart() {
         state: State::Active,
         cooldowns: cooldowns.unwrap(),
         usage: me.usage,
+        learned: "".into(),
     };
 
     let mut again = Table::of(0);

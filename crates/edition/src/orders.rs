@@ -21,6 +21,10 @@ pub enum Order {
     Limits(store::RowId, store::Limits),
     /// Add to what was lent and borrowed.
     Usage(store::Usage),
+    /// Set what was learned of a key's quotas.
+    Learned(store::Learned),
+    /// Set what was learned of a quota by all keys together.
+    Quota(store::Quota),
     /// Erase a key and leave this tombstone.
     Withdraw(store::RowId, store::Tombstone),
     /// Take a tombstone away.
@@ -31,12 +35,21 @@ pub enum Order {
 
 /// Each key's counts as they are on the disk: the store adds, the pool tells totals.
 #[derive(Debug, Default)]
-pub struct Counts(HashMap<KeyId, Usage>);
+pub struct Counts {
+    all: HashMap<KeyId, Usage>,
+    /// Which part of a pool tells them.
+    part: u8,
+}
 
 impl Counts {
+    /// None yet, of that part of a pool; a pool that is whole is part 0.
+    pub fn of_part(part: u8) -> Counts {
+        Counts { part, ..Counts::default() }
+    }
+
     /// Notes what is on the disk.
     pub fn stored(&mut self, id: KeyId, usage: Usage) {
-        self.0.insert(id, usage);
+        self.all.insert(id, usage);
     }
 
     /// What an event orders; none where the disk needs no change. Once it is carried out, tell
@@ -53,13 +66,20 @@ impl Counts {
             }
             Event::Limits { id, limits } => Order::Limits(id.0, rows::limits(limits)),
             Event::Usage { id, usage } => Order::Usage(self.added(*id, usage)?),
+            Event::Learned { id, day, facts } => {
+                Order::Learned(store::Learned { key: id.0, day: *day, facts: facts.to_string() })
+            }
+            Event::Quota { scope, day, facts } => {
+                let (scope, facts) = (scope.to_string(), facts.to_string());
+                Order::Quota(store::Quota { part: self.part, scope, day: *day, facts })
+            }
             Event::Withdrawn { id, tombstone } => {
-                self.0.remove(id);
+                self.all.remove(id);
                 Order::Withdraw(id.0, store::Tombstone { id: tombstone.0, at: now.0 })
             }
             Event::TombstoneLifted(tombstone) => Order::Lift(tombstone.0),
             Event::Erase(id) => {
-                self.0.remove(id);
+                self.all.remove(id);
                 Order::Erase(id.0)
             }
             Event::Probe { .. } | Event::Alarm(_) => return None,
@@ -74,7 +94,7 @@ impl Counts {
     }
 
     fn added(&self, id: KeyId, now: &Usage) -> Option<store::Usage> {
-        let before = self.0.get(&id).copied().unwrap_or_default();
+        let before = self.all.get(&id).copied().unwrap_or_default();
         let amount = store::UsageTotal {
             lent_calls: now.lent_calls.saturating_sub(before.lent_calls),
             lent_tokens: now.lent_tokens.saturating_sub(before.lent_tokens),
@@ -127,6 +147,20 @@ mod tests {
         counts.stored(ID, Usage { lent_calls: 5, ..Usage::default() });
         assert_eq!(counts.order(&Event::<()>::Erase(ID), Wall(1)), Some(Order::Erase(ID.0)));
         assert_eq!(lent(&mut counts, 2), Some(2));
+    }
+
+    #[test]
+    fn what_a_part_learned_is_stored_as_that_parts() {
+        let facts: Box<str> = "hours".into();
+        let event: Event<()> = Event::Quota { scope: "lane/x".into(), day: 4, facts };
+        let parts = [Counts::default(), Counts::of_part(3)].map(|mut counts| {
+            match counts.order(&event, Wall(1)) {
+                Some(Order::Quota(quota)) => (quota.part, quota.scope, quota.day, quota.facts),
+                other => panic!("{other:?}"),
+            }
+        });
+        let told = |part| (part, "lane/x".to_owned(), 4, "hours".to_owned());
+        assert_eq!(parts, [told(0), told(3)]);
     }
 
     #[test]

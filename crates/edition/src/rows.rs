@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use potluck_core::{
-    Cause, CooldownRecord, KeyId, KeyRecord, Limits, Reason, Scope, State, Usage, Wall,
+    Cause, CooldownRecord, KeyId, KeyRecord, Limits, Now, Pool, Reason, Scope, State, Usage, Wall,
 };
 use potluck_store as store;
 
@@ -34,6 +34,7 @@ pub struct Found {
     cooldowns: HashMap<store::RowId, Vec<CooldownRecord>>,
     totals: HashMap<store::RowId, store::UsageTotal>,
     today: HashMap<store::RowId, u64>,
+    learned: HashMap<store::RowId, Box<str>>,
 }
 
 impl Found {
@@ -47,7 +48,9 @@ impl Found {
         for row in &snapshot.usage {
             *today.entry(row.key).or_default() += row.amount.lent_calls;
         }
-        Found { cooldowns, totals: snapshot.totals.iter().copied().collect(), today }
+        let totals = snapshot.totals.iter().copied().collect();
+        let learned = snapshot.learned.iter().map(|row| (row.key, row.facts.as_str().into()));
+        Found { cooldowns, totals, today, learned: learned.collect() }
     }
 
     /// A key as the pool knows it; `day_end` is the end of the present day.
@@ -55,7 +58,20 @@ impl Found {
         let cooldowns = self.cooldowns.get(&row.id).cloned().unwrap_or_default();
         let total = self.totals.get(&row.id).copied().unwrap_or_default();
         let today = self.today.get(&row.id).copied().unwrap_or_default();
-        record(row, cooldowns, total, today, day_end)
+        let learned = self.learned.get(&row.id).cloned().unwrap_or_default();
+        KeyRecord { learned, ..record(row, cooldowns, total, today, day_end) }
+    }
+}
+
+/// Has a pool know what its part of it learned of quotas: before its keys are restored.
+pub fn restore_quotas<S: Clone>(
+    pool: &mut Pool<S>,
+    snapshot: &store::Snapshot,
+    part: u8,
+    now: Now,
+) {
+    for quota in snapshot.quotas.iter().filter(|quota| quota.part == part) {
+        pool.restore_quota(&quota.scope, &quota.facts, now);
     }
 }
 
@@ -82,6 +98,7 @@ fn record(
             day_end,
             ..Usage::default()
         },
+        learned: Box::default(),
     }
 }
 

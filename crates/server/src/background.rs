@@ -28,8 +28,9 @@ use crate::{clock, forward};
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
 /// task costs nothing when there is nothing to do.
 const TICK: Duration = Duration::from_millis(250);
-/// Events taken in one turn, so that the lock is let go between.
-const TURN: usize = 256;
+/// Events taken in one turn, so that the lock is let go between: what was learned of a key is a text
+/// that takes some microseconds to be written.
+const TURN: usize = 64;
 /// Probes under way at once: a pool of dead keys must not become a flood.
 const PROBES: usize = 8;
 /// How long a probe may take.
@@ -73,9 +74,11 @@ impl Scribe {
             if events.is_empty() {
                 return;
             }
+            let learned = events.extract_if(.., |event| is_learned(event)).collect();
             for event in events.drain(..) {
                 self.carry_out(hand, event, probes).await;
             }
+            self.write_learned(&hand.app, learned).await;
             if !self.again.is_empty() {
                 return;
             }
@@ -95,17 +98,49 @@ impl Scribe {
                 }
             }
             Event::Alarm(alarm) => tell(alarm),
-            event => match self.write(&hand.app, &event).await {
-                Ok(()) => {}
-                Err(StoreError::Busy | StoreError::Full | StoreError::Unavailable) => {
-                    self.again.push(event);
+            event => {
+                if let Err(error) = self.write(&hand.app, &event).await {
+                    self.failed(&hand.app, error, [event]);
                 }
-                Err(error) => {
-                    hand.app.store_troubled.store(true, Relaxed);
-                    tracing::error!(%error, "a change could not be stored");
-                }
-            },
+            }
         }
+    }
+
+    /// Some of these are told every half-minute, a key and a quota each: they are written together,
+    /// and behind all else, as an erased key has nothing to be learned of.
+    async fn write_learned(&mut self, app: &App, events: Vec<Event<Lent>>) {
+        let (mut keys, mut quotas) = (Vec::new(), Vec::new());
+        for event in &events {
+            match self.counts.order(event, clock::wall()) {
+                Some(Order::Learned(learned)) => keys.push(learned),
+                Some(Order::Quota(quota)) => quotas.push(quota),
+                _ => {}
+            }
+        }
+        let mut written = Ok(());
+        if !keys.is_empty() {
+            written = app.store.set_learned(keys).await;
+        }
+        if written.is_ok() && !quotas.is_empty() {
+            written = app.store.set_quotas(quotas).await;
+        }
+        if let Err(error) = written {
+            self.failed(app, error, events);
+        }
+    }
+
+    fn failed(
+        &mut self,
+        app: &App,
+        error: StoreError,
+        events: impl IntoIterator<Item = Event<Lent>>,
+    ) {
+        if matches!(error, StoreError::Busy | StoreError::Full | StoreError::Unavailable) {
+            self.again.extend(events);
+            return;
+        }
+        app.store_troubled.store(true, Relaxed);
+        tracing::error!(%error, "a change could not be stored");
     }
 
     async fn write(&mut self, app: &App, event: &Event<Lent>) -> Result<(), StoreError> {
@@ -116,6 +151,10 @@ impl Scribe {
     }
 }
 
+fn is_learned(event: &Event<Lent>) -> bool {
+    matches!(event, Event::Learned { .. } | Event::Quota { .. })
+}
+
 /// Gives the store an order.
 async fn give(app: &App, order: Order) -> Result<(), StoreError> {
     let store = &app.store;
@@ -124,6 +163,8 @@ async fn give(app: &App, order: Order) -> Result<(), StoreError> {
         Order::Cooldowns(id, cooldowns) => store.set_cooldowns(id, cooldowns).await,
         Order::Limits(id, limits) => store.set_limits(id, limits).await.map(drop),
         Order::Usage(usage) => store.add_usage(vec![usage]).await,
+        Order::Learned(learned) => store.set_learned(vec![learned]).await,
+        Order::Quota(quota) => store.set_quotas(vec![quota]).await,
         Order::Withdraw(id, row) => {
             let withdrawn = |pool: &Pool<Lent>| pool.is_withdrawn(Tombstone(row.id));
             still(app, withdrawn, || store.withdraw(id, row)).await

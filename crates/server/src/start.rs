@@ -205,6 +205,7 @@ async fn hydrate(
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
+    rows::restore_quotas(&mut pool, &snapshot, WHOLE, clock.now());
     let found = rows::Found::of(&snapshot);
     for row in &snapshot.keys {
         let key = match vault.open(&row.id, &row.sealed) {
@@ -220,6 +221,9 @@ async fn hydrate(
     }
     Ok((pool, counts, seed))
 }
+
+/// The pool is not split: what it learns is of its one part.
+const WHOLE: u8 = 0;
 
 /// Serves until it is told to stop, then leaves everything on the disk.
 fn run(

@@ -11,7 +11,8 @@ use std::pin::Pin;
 use potluck_vault::Sealed;
 
 use crate::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Sweep, Tombstone, Usage, UsageTotal,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Tombstone, Usage,
+    UsageTotal,
 };
 use crate::{Answer, Inserted, Store, StoreError, sql};
 
@@ -42,6 +43,8 @@ cases! {
     state_and_limits_are_kept
     absent_keys_are_told_and_get_nothing
     a_keys_rests_replace_the_former_ones
+    what_was_learned_replaces_the_former
+    what_was_learned_and_not_used_is_forgotten
     an_erased_key_may_join_again
     usage_adds_up_and_stops_at_the_largest_number
     old_days_are_summed_up
@@ -66,6 +69,8 @@ async fn everything_is_there_after_opening_again(place: &dyn Place) {
     store.set_cooldowns(id(1), vec![rest(1, "flash", 900)]).await.unwrap();
     store.set_cooldowns(id(2), vec![rest(2, "all", 950)]).await.unwrap();
     store.add_usage(vec![used(1, 20_000, "flash", 3), used(1, 20_001, "pro", 4)]).await.unwrap();
+    store.set_learned(vec![known(1, 20_001, "some"), known(2, 9, "more")]).await.unwrap();
+    store.set_quotas(vec![quota(1, "flash", 20_001), quota(0, "pro", 9)]).await.unwrap();
     store.withdraw(id(2), Tombstone { id: stone(2), at: 120 }).await.unwrap();
     let before = store.load(20_001).await.unwrap();
 
@@ -77,6 +82,8 @@ async fn everything_is_there_after_opening_again(place: &dyn Place) {
     assert_eq!(after.cooldowns, [rest(1, "flash", 900)]);
     assert_eq!(after.usage, [used(1, 20_001, "pro", 4)]);
     assert_eq!(after.totals, [(id(1), amount(7))]);
+    assert_eq!(after.learned, [known(1, 20_001, "some")]);
+    assert_eq!(after.quotas, [quota(0, "pro", 9), quota(1, "flash", 20_001)]);
     assert_eq!(after.tombstones, [Tombstone { id: stone(2), at: 120 }]);
 }
 
@@ -107,11 +114,13 @@ async fn withdrawing_takes_all_that_is_remembered(place: &dyn Place) {
     store.insert(row(1), stone(1)).await.unwrap();
     store.set_cooldowns(id(1), vec![rest(1, "flash", 900)]).await.unwrap();
     store.add_usage(vec![used(1, 20_000, "flash", 3)]).await.unwrap();
+    store.set_learned(vec![known(1, 20_000, "before")]).await.unwrap();
 
     store.withdraw(id(1), Tombstone { id: stone(1), at: 5 }).await.unwrap();
     // These were on their way.
     store.set_cooldowns(id(1), vec![rest(1, "pro", 900)]).await.unwrap();
     store.add_usage(vec![used(1, 20_000, "pro", 3)]).await.unwrap();
+    store.set_learned(vec![known(1, 20_000, "late")]).await.unwrap();
 
     let tombstones = vec![Tombstone { id: stone(1), at: 5 }];
     assert_eq!(store.load(0).await, Ok(Snapshot { tombstones, ..Snapshot::default() }));
@@ -147,6 +156,9 @@ async fn absent_keys_are_told_and_get_nothing(place: &dyn Place) {
     assert_eq!(store.lift(stone(1)).await, Ok(false));
     assert_eq!(store.set_cooldowns(id(1), vec![rest(1, "all", 900)]).await, Ok(()));
     assert_eq!(store.add_usage(vec![used(1, 20_000, "", 1)]).await, Ok(()));
+    assert_eq!(store.set_learned(vec![known(1, 20_000, "some")]).await, Ok(()));
+    assert_eq!(store.set_learned(vec![]).await, Ok(()));
+    assert_eq!(store.set_quotas(vec![]).await, Ok(()));
 
     assert_eq!(store.load(0).await, Ok(Snapshot::default()));
 }
@@ -166,10 +178,42 @@ async fn a_keys_rests_replace_the_former_ones(place: &dyn Place) {
     assert_eq!(store.load(0).await.unwrap().cooldowns, kept[1..]);
 }
 
+async fn what_was_learned_replaces_the_former(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    store.insert(row(1), stone(1)).await.unwrap();
+    store.insert(row(2), stone(2)).await.unwrap();
+    let odd = "two\nlines of \"words\", é\u{1f372} and \\";
+    store.set_learned(vec![known(1, 5, "first"), known(2, 5, odd)]).await.unwrap();
+    store.set_quotas(vec![quota(0, "flash", 5), quota(1, "flash", 5)]).await.unwrap();
+
+    store.set_learned(vec![known(1, 6, "second")]).await.unwrap();
+    store.set_quotas(vec![quota(1, "flash", 7)]).await.unwrap();
+
+    let snapshot = store.load(0).await.unwrap();
+    assert_eq!(snapshot.learned, [known(1, 6, "second"), known(2, 5, odd)]);
+    assert_eq!(snapshot.quotas, [quota(0, "flash", 5), quota(1, "flash", 7)]);
+}
+
+async fn what_was_learned_and_not_used_is_forgotten(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    store.insert(row(1), stone(1)).await.unwrap();
+    store.insert(row(2), stone(2)).await.unwrap();
+    store.set_learned(vec![known(1, 100, "old"), known(2, 101, "new")]).await.unwrap();
+    store.set_quotas(vec![quota(0, "flash", 100), quota(0, "pro", 101)]).await.unwrap();
+
+    store.sweep(Sweep { disabled_before: 0, days_before: 101 }).await.unwrap();
+
+    let snapshot = store.load(0).await.unwrap();
+    assert_eq!(snapshot.learned, [known(2, 101, "new")]);
+    assert_eq!(snapshot.quotas, [quota(0, "pro", 101)]);
+    assert_eq!(snapshot.keys.len(), 2);
+}
+
 async fn an_erased_key_may_join_again(place: &dyn Place) {
     let store = place.open().await.unwrap();
     store.insert(row(1), stone(1)).await.unwrap();
     store.set_cooldowns(id(1), vec![rest(1, "flash", 500)]).await.unwrap();
+    store.set_learned(vec![known(1, 5, "some")]).await.unwrap();
 
     assert_eq!(store.erase(id(1)).await, Ok(true));
     assert_eq!(store.erase(id(1)).await, Ok(false));
@@ -249,6 +293,7 @@ async fn a_malformed_row_is_refused_whole(place: &dyn Place) {
     let good = store.insert(row(1), stone(1));
     let bad = store.insert(KeyRow { sealed: Sealed::from_bytes(vec![]), ..row(2) }, stone(2));
     let half = store.add_usage(vec![used(1, 9, "flash", 1), used(1, 9, &"x".repeat(300), 1)]);
+    let long = store.set_learned(vec![known(1, 9, "x"), known(1, 9, &"x".repeat(9000))]);
     let names = Some(vec!["two\nnames".to_owned()]);
     let broken = store.set_limits(id(1), Limits { lend_models: names, ..Limits::default() });
     let also_good = store.insert(row(3), stone(3));
@@ -256,11 +301,12 @@ async fn a_malformed_row_is_refused_whole(place: &dyn Place) {
     assert_eq!(good.await, Ok(Inserted::Stored));
     assert_eq!(bad.await, Err(StoreError::Rejected));
     assert_eq!(half.await, Err(StoreError::Rejected));
+    assert_eq!(long.await, Err(StoreError::Rejected));
     assert_eq!(broken.await, Err(StoreError::Rejected));
     assert_eq!(also_good.await, Ok(Inserted::Stored));
     let snapshot = store.load(0).await.unwrap();
     assert_eq!(snapshot.keys, [row(1), row(3)]);
-    assert_eq!(snapshot.usage, []);
+    assert_eq!((snapshot.usage, snapshot.learned), (vec![], vec![]));
     assert!(store.healthy());
 }
 
@@ -324,6 +370,14 @@ fn disabled() -> KeyState {
 
 fn rest(n: u16, scope: &str, until: i64) -> Cooldown {
     Cooldown { key: id(n), scope: scope.to_owned(), until, why: "day".to_owned() }
+}
+
+fn known(n: u16, day: u32, facts: &str) -> Learned {
+    Learned { key: id(n), day, facts: facts.to_owned() }
+}
+
+fn quota(part: u8, scope: &str, day: u32) -> Quota {
+    Quota { part, scope: scope.to_owned(), day, facts: format!("of {scope}") }
 }
 
 fn used(n: u16, day: u32, model: &str, calls: u64) -> Usage {

@@ -1,7 +1,7 @@
 //! Durable state behind one trait, with SQLite inside.
 //!
 //! What must outlive a restart is little: sealed keys, their state and lending limits, rests longer
-//! than a minute, usage, and tombstones of withdrawn keys. It is read once, at start; from then on
+//! than a minute, usage, what was learned of quotas, and tombstones of withdrawn keys. It is read once, at start; from then on
 //! the pool lives in memory and only writes. No request waits for the store, except that a new
 //! key's first answer waits until the key is on disk.
 //!
@@ -23,7 +23,8 @@ mod store;
 
 pub use error::StoreError;
 pub use rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Sweep, Swept, Tombstone, Usage, UsageTotal,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
+    Usage, UsageTotal,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteStore};

@@ -79,11 +79,18 @@ pub fn compare(applied: &[Applied], known: &[Migration]) -> Result<(), Differs> 
 }
 
 /// All files, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "0001_keys.sql",
-    sql: include_str!("../migrations/0001_keys.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "0001_keys.sql",
+        sql: include_str!("../migrations/0001_keys.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "0002_learned.sql",
+        sql: include_str!("../migrations/0002_learned.sql"),
+    },
+];
 
 /// The table that records what was applied.
 pub const CREATE_RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

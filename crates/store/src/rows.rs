@@ -109,6 +109,30 @@ pub struct UsageTotal {
     pub borrowed_tokens: u64,
 }
 
+/// What was learned of one key's quotas.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Learned {
+    /// Whose.
+    pub key: RowId,
+    /// The last day it is of.
+    pub day: u32,
+    /// The pool's own text; at most 8192 characters.
+    pub facts: String,
+}
+
+/// What was learned of one quota, of all keys together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quota {
+    /// Which part of the pool learned it; 0 where it is not split.
+    pub part: u8,
+    /// Which quota, in the pool's words; at most 256 characters.
+    pub scope: String,
+    /// The last day it is of.
+    pub day: u32,
+    /// The pool's own text; at most 8192 characters.
+    pub facts: String,
+}
+
 /// What stays of a withdrawn key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tombstone {
@@ -129,6 +153,10 @@ pub struct Snapshot {
     pub usage: Vec<Usage>,
     /// Each key's use in all, of every day; keys without any are left out.
     pub totals: Vec<(RowId, UsageTotal)>,
+    /// What was learned of keys' quotas; keys of which nothing was are left out.
+    pub learned: Vec<Learned>,
+    /// What was learned of quotas, by all parts of the pool.
+    pub quotas: Vec<Quota>,
     /// All tombstones.
     pub tombstones: Vec<Tombstone>,
 }
@@ -138,7 +166,8 @@ pub struct Snapshot {
 pub struct Sweep {
     /// Keys disabled before this time are erased.
     pub disabled_before: i64,
-    /// Use of days before this one is summed up in day 0.
+    /// Use of days before this one is summed up in day 0; what was learned until then and not since is
+    /// forgotten.
     pub days_before: u32,
 }
 

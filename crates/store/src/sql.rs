@@ -56,12 +56,40 @@ pub const ADD_USAGES: &str = "INSERT INTO usage (key_id, day, model,
         borrowed_calls = min(?2, borrowed_calls + excluded.borrowed_calls),
         borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens)";
 
+/// Puts what was learned of one key, if it is there. 1 key, 2 day, 3 facts.
+pub const PUT_LEARNED: &str = "INSERT INTO learned (key_id, day, facts)
+    SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+    ON CONFLICT (key_id) DO UPDATE SET day = excluded.day, facts = excluded.facts";
+
+/// As [`PUT_LEARNED`], of many keys at once, for a database that asks a price for each statement.
+/// 1 a JSON list of lists, each in the order of the other's parameters and the key in hex.
+pub const PUT_ALL_LEARNED: &str = "INSERT INTO learned (key_id, day, facts)
+    SELECT keys.id, value ->> 1, value ->> 2
+        FROM json_each(?1) JOIN keys ON keys.id = unhex(value ->> 0) WHERE true
+    ON CONFLICT (key_id) DO UPDATE SET day = excluded.day, facts = excluded.facts";
+
+/// Puts what was learned of one quota. 1 part, 2 scope, 3 day, 4 facts.
+pub const PUT_QUOTA: &str = "INSERT INTO quotas (part, scope, day, facts) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (part, scope) DO UPDATE SET day = excluded.day, facts = excluded.facts";
+
+/// As [`PUT_QUOTA`], of many quotas at once. 1 a JSON list of lists, each in the order of the other's
+/// parameters.
+pub const PUT_ALL_QUOTAS: &str = "INSERT INTO quotas (part, scope, day, facts)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
+    ON CONFLICT (part, scope) DO UPDATE SET day = excluded.day, facts = excluded.facts";
+
+/// Forgets what was learned of keys and not used since. 1 first day that is kept.
+pub const FORGET_LEARNED: &str = "DELETE FROM learned WHERE day < ?1";
+
+/// Forgets what was learned of quotas and not used since. 1 first day that is kept.
+pub const FORGET_QUOTAS: &str = "DELETE FROM quotas WHERE day < ?1";
+
 /// Leaves a tombstone, if the key is there: before [`ERASE_KEY`]. 1 key, 2 tombstone, 3 at.
 pub const BURY: &str = "INSERT INTO tombstones (id, at)
     SELECT ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
     ON CONFLICT (id) DO NOTHING";
 
-/// Erases a key, its use and its rests. 1 key.
+/// Erases a key with all that refers to it: its use, its rests, what was learned of it. 1 key.
 pub const ERASE_KEY: &str = "DELETE FROM keys WHERE id = ?1";
 
 /// Takes a tombstone away. 1 tombstone.
@@ -109,6 +137,12 @@ pub const USAGE_TOTALS: &str = "SELECT key_id,
         min(?1, sum(borrowed_calls)) AS borrowed_calls,
         min(?1, sum(borrowed_tokens)) AS borrowed_tokens
     FROM usage GROUP BY key_id ORDER BY key_id";
+
+/// What was learned of keys.
+pub const ALL_LEARNED: &str = "SELECT key_id, day, facts FROM learned ORDER BY key_id";
+
+/// What was learned of quotas.
+pub const ALL_QUOTAS: &str = "SELECT part, scope, day, facts FROM quotas ORDER BY part, scope";
 
 /// All tombstones.
 pub const ALL_TOMBSTONES: &str = "SELECT id, at FROM tombstones ORDER BY id";

@@ -4,7 +4,8 @@ use std::pin::Pin;
 
 use crate::StoreError;
 use crate::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Sweep, Swept, Tombstone, Usage,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
+    Usage,
 };
 
 /// What a store answers, once it is certain.
@@ -42,6 +43,12 @@ pub trait Store: Send + Sync {
 
     /// Adds to what was lent and borrowed.
     fn add_usage(&self, usage: Vec<Usage>) -> Answer<()>;
+
+    /// Sets what was learned of keys, in place of what was stored of each.
+    fn set_learned(&self, learned: Vec<Learned>) -> Answer<()>;
+
+    /// Sets what was learned of quotas, in place of what was stored of each.
+    fn set_quotas(&self, quotas: Vec<Quota>) -> Answer<()>;
 
     /// Erases a key with all that is remembered of it and leaves a tombstone; false, and no
     /// tombstone, if there is no such key. After the answer no readable copy is left in the data.

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { check, conclude } from "./checks.mjs";
 import {
-  TOLD, path, prompt, serve, sim, sleep, table, told, until, upTo, uses,
+  MODEL, TOLD, path, prompt, serve, sim, sleep, table, told, until, upTo, uses,
 } from "./seated.mjs";
 import { KEYS, said, seat } from "./staged.mjs";
 
@@ -79,13 +79,14 @@ await check("leases: one that nobody used is no loan", () =>
     assert.equal(await uses(1), 20);
   }));
 
-await check("a thousand calls by known keys cost D1 nothing but the counts, told together", () =>
+await check("a thousand calls by known keys cost D1 nothing but what is told together", () =>
   table(8, async (here) => {
     await Promise.all(upTo(8).map((n) => here.generate(n)));
     await here.watch();
     await Promise.all(upTo(8).map((n) => serve(here, n, 125)));
     const statements = await here.watch();
-    assert.ok(statements <= 1, `${statements} statements`);
+    // Counts, what was learned of the keys, and of the quota.
+    assert.ok(statements <= 3, `${statements} statements`);
   }));
 
 await check("counts are stored before the object may fall asleep, all of them", () =>
@@ -115,6 +116,27 @@ await check("restart: no call fails, long cooldowns hold and counts go on", () =
     // Calls on leases of an object that is gone are counted by none.
     const counted = async () => (await serve(here, 0, 4), here.me(1));
     await until(counted, ({ lent }) => lent.calls > 100, "the count stands still");
+  }));
+
+await check("restart: what was learned of quotas holds, and no limit is met again", () =>
+  table(3, async (here) => {
+    for (const n of upTo(3)) await sim.limit(n, MODEL, { rpd: 20 });
+    const own = (n) => here.ask("POST", path(), n, prompt("x"),
+      { "content-type": "application/json", "x-potluck-route": "own" });
+    // One key's day is spent, and Google has said so; another's by count alone.
+    for (let n = 0; n < 20; n += 1) assert.equal((await own(0)).status, 200);
+    assert.equal((await own(0)).status, 429);
+    for (let n = 0; n < 20; n += 1) assert.equal((await own(1)).status, 200);
+    const stored = () => here.database.prepare("SELECT facts FROM learned").all();
+    const spent = ({ facts }) => facts.startsWith("account ") && facts.split(" ")[4] === "20";
+    await until(stored, ({ results }) => results.filter(spent).length === 2, "it is not stored");
+    // Cooldowns alone would tell it, too.
+    await here.database.prepare("DELETE FROM cooldowns").run();
+    await here.watch("restart");
+    await sim.forget();
+    await serve(here, 2, 10);
+    assert.deepEqual(await Promise.all(upTo(3).map(uses)), [0, 0, 10]);
+    assert.equal((await sim.counters()).by_status[429], undefined);
   }));
 
 /** Sixteen callers go on while the objects start anew, three times. */

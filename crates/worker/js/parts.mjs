@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { check, conclude } from "./checks.mjs";
-import { serve, sim, table, told, upTo } from "./seated.mjs";
+import { serve, sim, table, told, until, upTo } from "./seated.mjs";
 import { KEYS } from "./staged.mjs";
 
 const PARTS = 4;
@@ -56,6 +56,31 @@ await check("parts: a call is served by the keys of its caller's part, all of th
       const used = new Set((await sim.log()).map(({ key }) => key));
       assert.deepEqual(used, new Set(companions(n).map((other) => KEYS[other].key)));
     }
+  }));
+
+await check("parts: a caller whose own part is spent is served by another part", () =>
+  split(async (here) => {
+    await join(here);
+    const home = companions(0);
+    for (const n of home) {
+      await sim.rule({ when: { key: KEYS[n].key, method: "POST" },
+        do: { sample: "quota_free_per_day" } });
+    }
+    // A call tries four keys at most, so some find out that none is left.
+    for (const _ of home) await here.generate(0);
+    await sim.forget();
+    const answers = [];
+    for (let n = 0; n < 6; n += 1) answers.push(await here.generate(0));
+    for (const answer of answers) {
+      const facts = [answer.status, answer.servedBy, answer.mark, answer.attempts];
+      assert.deepEqual(facts, [200, "pool", "known", 1], told(answer));
+    }
+    const used = (await sim.log()).map(({ key }) => key);
+    assert.equal(used.length, answers.length);
+    assert.ok(home.every((n) => !used.includes(KEYS[n].key)), "a spent key was asked");
+    // What others gave is told at home.
+    const borrowed = async () => (await here.me(0)).borrowed.calls;
+    await until(borrowed, (calls) => calls >= answers.length, "it is not counted");
   }));
 
 await check("parts: what contributors change holds, and outlives all objects", () =>

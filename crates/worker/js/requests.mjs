@@ -79,7 +79,8 @@ await check("a newer schema is left alone", () =>
 await check("another program's database is left alone", () =>
   staged({}, async ({ get, database }) => {
     await migrate(database);
-    await database.prepare("UPDATE schema_migrations SET name = '0001_others.sql'").run();
+    const rename = "UPDATE schema_migrations SET name = '0001_others.sql' WHERE id = 1";
+    await database.prepare(rename).run();
     await refused(get, /is not this Worker's: its migration 0001_others.sql/);
   }));
 

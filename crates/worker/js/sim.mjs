@@ -30,6 +30,9 @@ function steered(url) {
     reset: () => ask("POST", "reset"),
     /** Good keys without limits, each of a project of its own. */
     seat: (keys) => ask("POST", "keys", keys.map(({ key }, n) => ({ key, project: n + 1 }))),
+    /** So much may the n-th of them spend on a model. */
+    limit: (n, model, limits) =>
+      ask("POST", "quotas", { project: n + 1, model, family: "generate", limits }),
     /** From now on that is the matter with a key. */
     become: ({ key }, state) => ask("PATCH", "keys", { key, state }),
     rule: (rule) => ask("POST", "rules", rule),

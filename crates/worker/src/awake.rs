@@ -46,8 +46,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// Probes under way at once: a pool of dead keys must not become a flood.
 const PROBES: usize = 4;
 /// Counts are written once no isolate has said anything for so long: the platform puts an object to
-/// sleep that was idle for ten seconds, and its memory goes.
-const QUIET: Duration = Duration::from_secs(5);
+/// sleep that was idle for ten seconds, and its memory goes. By then it is known which leases were
+/// used: those of the last answer ran out two seconds ago.
+const QUIET: Duration = Duration::from_secs(7);
 /// How often a withdrawal looks whether the last lease is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Counts are kept by day for so long.
@@ -94,7 +95,7 @@ impl Awake {
         let config = Config { max_keys: MAX_KEYS, parts, ..Config::default() };
         let mut pool = Pool::new(config, seed()?);
         let held = |id: &[u8; 16]| settings.shard(id) == shard;
-        let (counts, left_out) = hydrate(&mut pool, &snapshot, held, now);
+        let (counts, left_out) = hydrate(&mut pool, &snapshot, shard, held, now);
         let exchanges = RefCell::new(Exchanges::new(epoch()?));
         let awake = Awake {
             pool: RefCell::new(pool),
@@ -282,6 +283,7 @@ impl Awake {
             pool.handle_timeout(self.now());
             self.exchanges.borrow_mut().sweep(&mut pool, self.now());
             if self.now().mono >= self.heard.get() + QUIET {
+                self.exchanges.borrow_mut().give_back_unused(&mut pool, self.now());
                 pool.flush();
             }
         }
@@ -345,7 +347,8 @@ impl Awake {
     /// one comes before.
     async fn set_alarm(&self, again: Option<u64>) {
         let timeout = self.pool.borrow().poll_timeout().map(|(at, _)| at.0);
-        let quiet = self.pool.borrow().has_counts().then(|| (self.heard.get() + QUIET).0);
+        let counts = self.pool.borrow().has_counts() || self.exchanges.borrow().has_leases();
+        let quiet = counts.then(|| (self.heard.get() + QUIET).0);
         let Some(at) = timeout.into_iter().chain(again).chain(quiet).min() else { return };
         let at = at.min((self.now().mono + FARTHEST).0);
         if self.alarm.get().is_some_and(|before| before <= at) {
@@ -369,13 +372,15 @@ impl Awake {
 fn hydrate(
     pool: &mut Pool<Lent>,
     snapshot: &Snapshot,
+    shard: u8,
     held: impl Fn(&[u8; 16]) -> bool,
     now: Now,
 ) -> (Counts, HashSet<KeyId>) {
-    let (mut counts, mut left_out) = (Counts::default(), HashSet::new());
+    let (mut counts, mut left_out) = (Counts::of_part(shard), HashSet::new());
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
+    rows::restore_quotas(pool, snapshot, shard, now);
     let found = rows::Found::of(snapshot);
     let day_end = next_midnight(now.wall);
     for row in snapshot.keys.iter().filter(|row| held(&row.id)) {

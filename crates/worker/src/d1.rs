@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use js_sys::Uint8Array;
 use potluck_edition::orders::Order;
 use potluck_store::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Sweep, Swept, Tombstone, Usage,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
+    Usage,
 };
 use potluck_store::{Answer, Inserted, Store, StoreError, sql};
 use potluck_vault::{Recognised, Vault};
@@ -103,6 +104,20 @@ impl Store for D1Store {
             return Box::pin(std::future::ready(Ok(())));
         }
         self.ask(Ok(statements::add_usage(&usage)), |_| Ok(()))
+    }
+
+    fn set_learned(&self, learned: Vec<Learned>) -> Answer<()> {
+        if learned.is_empty() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        self.ask(Ok(statements::set_learned(&learned)), |_| Ok(()))
+    }
+
+    fn set_quotas(&self, quotas: Vec<Quota>) -> Answer<()> {
+        if quotas.is_empty() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        self.ask(Ok(statements::set_quotas(&quotas)), |_| Ok(()))
     }
 
     fn withdraw(&self, id: RowId, tombstone: Tombstone) -> Answer<bool> {

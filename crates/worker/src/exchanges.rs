@@ -98,7 +98,22 @@ impl Exchanges {
             return;
         }
         self.swept = now.mono;
-        let over = self.held.iter().filter(|(_, held)| held.is_over(now.mono));
+        self.end(pool, now, |held| held.is_over(now.mono));
+    }
+
+    /// Whether there are leases that nobody is known to use.
+    pub fn has_leases(&self) -> bool {
+        self.held.values().any(|held| held.lease.is_some())
+    }
+
+    /// Gives back all leases that ran out. Isolates tell within a second that one is used, and none
+    /// has said anything since: what is counted for them now would be kept, and was never spent.
+    pub fn give_back_unused(&mut self, pool: &mut Pool<Lent>, now: Now) {
+        self.end(pool, now, |held| held.lease.is_some_and(|until| until <= now.mono));
+    }
+
+    fn end(&mut self, pool: &mut Pool<Lent>, now: Now, is_over: impl Fn(&Held) -> bool) {
+        let over = self.held.iter().filter(|(_, held)| is_over(held));
         let over: Vec<Token> = over.map(|(token, _)| *token).collect();
         for token in over {
             match self.held.remove(&token) {
@@ -374,6 +389,20 @@ mod tests {
 
         assert_eq!(object.under_way(), 0);
         assert_eq!((1..=3).map(|key| object.lent(key)).collect::<Vec<_>>(), before);
+    }
+
+    #[test]
+    fn before_counts_are_kept_for_long_unused_leases_are_given_back_and_used_ones_are_not() {
+        let mut object = Object::with(2);
+        let (token, heard) = object.begin(1, 4);
+        object.tell(Told::Served(token));
+        object.tell(Told::Ended(token, WHOLE));
+        object.tell(Told::TakenUp(heard.ahead[0].exchange, Talk::default()));
+        object.pass(LEASE);
+        let now = object.now;
+        assert!(object.exchanges.has_leases());
+        object.exchanges.give_back_unused(&mut object.pool, now);
+        assert_eq!((object.under_way(), object.exchanges.has_leases()), (1, false));
     }
 
     #[test]

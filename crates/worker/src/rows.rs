@@ -7,7 +7,8 @@
 
 use potluck_store::migrations::Applied;
 use potluck_store::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Tombstone, Usage, UsageTotal,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Tombstone, Usage,
+    UsageTotal,
 };
 use potluck_store::{Inserted, sql};
 use potluck_vault::Sealed;
@@ -34,6 +35,8 @@ pub fn snapshot(answers: &impl Answers) -> Result<Snapshot, Malformed> {
         usage: all(answers, 2, Used::row)?,
         totals: all(answers, 3, Total::row)?,
         tombstones: all(answers, 4, Stone::row)?,
+        learned: all(answers, 5, Facts::row)?,
+        quotas: all(answers, 6, FactsOfAll::row)?,
     })
 }
 
@@ -48,7 +51,7 @@ pub fn inserted(answers: &impl Answers) -> Result<Inserted, Malformed> {
 
 /// Reads the ids that [`crate::statements::sweep`] erased.
 pub fn erased(answers: &impl Answers) -> Result<Vec<RowId>, Malformed> {
-    all(answers, 2, |Id { id }: Id| row_id(id))
+    all(answers, 4, |Id { id }: Id| row_id(id))
 }
 
 /// Reads the answer to [`crate::statements::read_record`].
@@ -177,6 +180,35 @@ impl Total {
             borrowed_tokens: count(self.borrowed_tokens),
         };
         Ok((row_id(self.key_id)?, amount))
+    }
+}
+
+#[derive(Deserialize)]
+struct Facts {
+    key_id: Vec<u8>,
+    day: u32,
+    facts: String,
+}
+
+impl Facts {
+    fn row(self) -> Result<Learned, Malformed> {
+        let Facts { key_id, day, facts } = self;
+        Ok(Learned { key: row_id(key_id)?, day, facts })
+    }
+}
+
+#[derive(Deserialize)]
+struct FactsOfAll {
+    part: u8,
+    scope: String,
+    day: u32,
+    facts: String,
+}
+
+impl FactsOfAll {
+    fn row(self) -> Result<Quota, Malformed> {
+        let FactsOfAll { part, scope, day, facts } = self;
+        Ok(Quota { part, scope, day, facts })
     }
 }
 

@@ -19,8 +19,8 @@ use worker::{console_error, console_warn};
 use crate::d1::D1Store;
 use crate::lent::Lent;
 
-/// Events in one batch: few enough for D1's bounds on a transaction; counts, which are most of them,
-/// are one statement together.
+/// Events in one batch: few enough for D1's bounds on a transaction; counts and what was learned,
+/// which are most of them, are one statement a kind together.
 const BATCH: usize = 200;
 
 /// Writes the pool's changes down.

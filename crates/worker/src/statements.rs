@@ -5,7 +5,7 @@
 
 use potluck_edition::orders::Order;
 use potluck_store::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Sweep, Tombstone, Usage, UsageTotal,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Sweep, Tombstone, Usage, UsageTotal,
 };
 use potluck_store::{StoreError, sql};
 use serde_json::json;
@@ -32,21 +32,29 @@ pub struct Statement {
     pub values: Vec<Value>,
 }
 
-/// All that is ordered, in its order.
+/// All that is ordered, in its order; but what can be carried out together with others of its kind
+/// is one statement behind all others: an erased key has no use to add to, and nothing learned.
 pub fn orders(orders: &[Order]) -> Result<Vec<Statement>, StoreError> {
-    let usage: Vec<&Usage> = orders.iter().filter_map(used).collect();
-    let others = orders.iter().filter(|one| used(one).is_none()).map(order);
-    let mut all = others.collect::<Result<Vec<_>, _>>()?.concat();
+    let (mut all, mut usage) = (Vec::new(), Vec::new());
+    let (mut learned, mut quotas) = (Vec::new(), Vec::new());
+    for one in orders {
+        match one {
+            Order::Usage(one) => usage.push(one),
+            Order::Learned(one) => learned.push(one),
+            Order::Quota(one) => quotas.push(one),
+            other => all.extend(order(other)?),
+        }
+    }
     if !usage.is_empty() {
         all.extend(add_usage(usage));
     }
+    if !learned.is_empty() {
+        all.extend(set_learned(learned));
+    }
+    if !quotas.is_empty() {
+        all.extend(set_quotas(quotas));
+    }
     Ok(all)
-}
-
-/// What of an order can be carried out together with others of its kind, and behind all others: an
-/// erased key has no use to add to.
-fn used(order: &Order) -> Option<&Usage> {
-    if let Order::Usage(usage) = order { Some(usage) } else { None }
 }
 
 fn order(order: &Order) -> Result<Vec<Statement>, StoreError> {
@@ -55,6 +63,8 @@ fn order(order: &Order) -> Result<Vec<Statement>, StoreError> {
         Order::Cooldowns(id, cooldowns) => set_cooldowns(*id, cooldowns),
         Order::Limits(id, limits) => return set_limits(*id, limits),
         Order::Usage(usage) => add_usage([usage]),
+        Order::Learned(learned) => set_learned([learned]),
+        Order::Quota(quota) => set_quotas([quota]),
         Order::Withdraw(id, tombstone) => withdraw(*id, *tombstone),
         Order::Lift(tombstone) => lift(*tombstone),
         Order::Erase(id) => erase(*id),
@@ -112,9 +122,20 @@ pub fn add_usage<'u>(usage: impl IntoIterator<Item = &'u Usage>) -> Vec<Statemen
         let [lent, lent_tokens, borrowed, borrowed_tokens] = amounts(amount);
         json!([hex::encode(key), day, model, lent, lent_tokens, borrowed, borrowed_tokens])
     };
-    let rows: Vec<_> = usage.into_iter().map(row).collect();
-    let values = vec![text(&serde_json::Value::from(rows).to_string()), bounded(sql::LARGEST)];
+    let values = vec![list(usage.into_iter().map(row)), bounded(sql::LARGEST)];
     vec![of(sql::ADD_USAGES, values)]
+}
+
+/// Sets what was learned of keys, all of it in one statement.
+pub fn set_learned<'l>(learned: impl IntoIterator<Item = &'l Learned>) -> Vec<Statement> {
+    let row = |Learned { key, day, facts }: &Learned| json!([hex::encode(key), day, facts]);
+    vec![of(sql::PUT_ALL_LEARNED, vec![list(learned.into_iter().map(row))])]
+}
+
+/// Sets what was learned of quotas, all of it in one statement.
+pub fn set_quotas<'q>(quotas: impl IntoIterator<Item = &'q Quota>) -> Vec<Statement> {
+    let row = |Quota { part, scope, day, facts }: &Quota| json!([part, scope, day, facts]);
+    vec![of(sql::PUT_ALL_QUOTAS, vec![list(quotas.into_iter().map(row))])]
 }
 
 /// Leaves a tombstone, then erases the key.
@@ -133,17 +154,20 @@ pub fn lift(tombstone: RowId) -> Vec<Statement> {
     vec![of(sql::LIFT, vec![tombstone.into()])]
 }
 
-/// Sums up old days, drops them, then erases keys disabled too long ago and names them.
+/// Sums up old days and drops them, forgets what was learned as long ago, then erases keys disabled
+/// too long ago and names them.
 pub fn sweep(sweep: Sweep) -> Vec<Statement> {
     let keys = vec![sweep.disabled_before.into(), sql::SWEEP_KEYS_AT_MOST.into()];
     vec![
         of(sql::SUM_DAYS, vec![sweep.days_before.into(), bounded(sql::LARGEST)]),
         of(sql::DROP_DAYS, vec![sweep.days_before.into()]),
+        of(sql::FORGET_LEARNED, vec![sweep.days_before.into()]),
+        of(sql::FORGET_QUOTAS, vec![sweep.days_before.into()]),
         of(sql::SWEEP_KEYS, keys),
     ]
 }
 
-/// Reads everything: [`crate::rows::snapshot`] reads the five answers.
+/// Reads everything: [`crate::rows::snapshot`] reads the seven answers.
 pub fn load(since_day: u32) -> Vec<Statement> {
     vec![
         of(sql::ALL_KEYS, vec![]),
@@ -151,6 +175,8 @@ pub fn load(since_day: u32) -> Vec<Statement> {
         of(sql::USAGE_SINCE, vec![since_day.max(1).into()]),
         of(sql::USAGE_TOTALS, vec![bounded(sql::LARGEST)]),
         of(sql::ALL_TOMBSTONES, vec![]),
+        of(sql::ALL_LEARNED, vec![]),
+        of(sql::ALL_QUOTAS, vec![]),
     ]
 }
 
@@ -202,6 +228,11 @@ fn amounts(amount: &UsageTotal) -> [u64; 4] {
 /// As a whole number that D1 keeps; see [`sql::LARGEST`].
 fn bounded(count: u64) -> Value {
     Value::Number(count.min(sql::LARGEST) as f64)
+}
+
+/// Rows as a text that the statement reads.
+fn list(rows: impl Iterator<Item = serde_json::Value>) -> Value {
+    text(&rows.collect::<serde_json::Value>().to_string())
 }
 
 fn text(text: &str) -> Value {
@@ -293,6 +324,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_of_many_keys_is_one_statement_a_kind_and_behind_all_else() {
+        let learned = |n| Order::Learned(Learned { key: [n; 16], day: 1, facts: "x".into() });
+        let used = |n| {
+            let (model, amount) = (String::new(), UsageTotal::default());
+            Order::Usage(Usage { key: [n; 16], day: 1, model, amount })
+        };
+        let all = [learned(1), used(1), learned(2), Order::Erase(ID), used(2)];
+        let batch = orders(&all).unwrap();
+        let texts: Vec<_> = batch.iter().map(|statement| statement.sql).collect();
+        assert_eq!(texts, [sql::ERASE_KEY, sql::ADD_USAGES, sql::PUT_ALL_LEARNED]);
+    }
+
+    #[test]
     fn a_models_name_that_breaks_a_line_is_refused() {
         let lend_models = Some(vec!["two\nnames".to_owned()]);
         let limits = Limits { lend_models, ..Limits::default() };
@@ -316,6 +360,8 @@ mod tests {
             set_limits(ID, &Limits::default()).unwrap(),
             set_cooldowns(ID, &[rest]),
             add_usage(&[used]),
+            set_learned(&[Learned { key: ID, day: 1, facts: "x".into() }]),
+            set_quotas(&[Quota { part: 0, scope: "all".into(), day: 1, facts: "x".into() }]),
             withdraw(ID, Tombstone { id: ID, at: 1 }),
             erase(ID),
             lift(ID),

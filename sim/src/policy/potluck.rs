@@ -64,6 +64,7 @@ impl Potluck {
             state: State::Active,
             cooldowns: Vec::new(),
             usage: Usage::default(),
+            learned: "".into(),
         };
         self.pool.restore(record, number, now);
         if names_models {

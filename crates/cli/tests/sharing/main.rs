@@ -2,7 +2,7 @@
 //!
 //! - `spread`: even shares, conversations;
 //! - `failover`: what an answer of Google's means for the key and the call;
-//! - `resting`: cooldowns, and a pool that is exhausted;
+//! - `resting`: cooldowns, and a pool that is exhausted; `learned`: what of quotas outlives a restart;
 //! - `own`: what is never pooled; `money`: what is pooled by permission only.
 
 #![allow(clippy::unwrap_used)]
@@ -11,6 +11,7 @@
 mod common;
 
 mod failover;
+mod learned;
 mod money;
 mod own;
 mod resting;

@@ -85,6 +85,7 @@ impl<S: Clone> Pool<S> {
         (x.spent, x.spent_tokens) = (Some(now.mono), x.prompt_tokens);
         self.ledger_mut(lane).sends(now.mono);
         self.weigh(slot, lane, now);
+        self.touch(slot, now);
     }
 
     /// Takes an attempt back that spent nothing.
@@ -95,6 +96,7 @@ impl<S: Clone> Pool<S> {
             meter.unspend(tokens, at);
         }
         self.weigh(slot, lane, now);
+        self.touch(slot, now);
     }
 
     /// Puts a call's tokens right, now that they are known.
@@ -142,6 +144,7 @@ impl<S: Clone> Pool<S> {
         if let Some(meter) = self.meter(slot, lane, now) {
             meter.outgrown_by_prompt(now.mono);
         }
+        self.mark(self.head(slot), mark::LEARNED);
     }
 
     /// Learns limits from a refusal that names them.
@@ -177,9 +180,13 @@ impl<S: Clone> Pool<S> {
             }
         }
         let Some(told) = self.meter(slot, lane, now).map(|meter| meter.allowance) else { return };
-        let knew = self.ledger_mut(lane).day_limit().is_some();
-        self.ledger_mut(lane).tiers.learn(&told);
-        if self.ledger_mut(lane).day_limit().is_some() && !knew {
+        self.mark(self.head(slot), mark::LEARNED);
+        self.touch(slot, now);
+        let ledger = self.ledger_mut(lane);
+        let knew = ledger.day_limit().is_some();
+        ledger.tiers.learn(&told);
+        ledger.changed = true;
+        if ledger.day_limit().is_some() && !knew {
             self.begin_ledger(lane, now);
         }
         self.book(slot, lane, now);
@@ -259,6 +266,7 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane else { return };
         let Some(meter) = self.meter(slot, lane, now) else { return };
         meter.outgrew();
+        self.mark(self.head(slot), mark::LEARNED);
         let quota = self.lanes.at(lane).quota;
         for slot in self.family_of(slot) {
             if let Some(key) = self.keys.get_mut(slot) {
@@ -271,7 +279,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
-    fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
+    pub(super) fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
         self.book(slot, lane, now);
         let midnight = now.mono_at(self.day_end(now));
         let Some(meter) = self.meter(slot, lane, now) else { return };

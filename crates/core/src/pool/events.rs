@@ -16,6 +16,8 @@ pub(super) struct Events {
     dirty: VecDeque<Slot>,
     /// About keys that are gone, in order.
     pub(super) notices: VecDeque<Notice>,
+    /// Quotas of which something was learned.
+    pub(super) quotas: VecDeque<u16>,
     /// Keys whose counts changed since they were stored, each once.
     pub(super) used: Vec<Slot>,
     pub(super) flush_planned: bool,
@@ -61,13 +63,14 @@ impl<S: Clone> Pool<S> {
             }
             self.events.dirty.pop_front();
         }
-        None
+        self.take_quota()
     }
 
     /// Whether there is anything to be stored, probed or told.
     pub fn has_events(&self) -> bool {
-        let Events { dirty, notices, alarms, .. } = &self.events;
-        !dirty.is_empty() || !notices.is_empty() || alarms.contains(&true)
+        let Events { dirty, notices, quotas, alarms, .. } = &self.events;
+        let none = dirty.is_empty() && notices.is_empty() && quotas.is_empty();
+        !none || alarms.contains(&true)
     }
 
     /// Whether a key's erasure is among what is to be stored.
@@ -100,6 +103,10 @@ impl<S: Clone> Pool<S> {
             mark::LIMITS => Event::Limits { id, limits: key.limits.clone() },
             mark::PROBE => Event::Probe { slot, id, secret: key.secret.clone() },
             mark::COOLDOWNS => Event::Cooldowns { id, cooldowns: self.cooldowns(slot, now) },
+            mark::LEARNED => {
+                let (day, facts) = self.learned(slot, now);
+                Event::Learned { id, day, facts }
+            }
             mark::USAGE => Event::Usage { id, usage: self.usage(slot)? },
             _ => return None,
         })

@@ -82,7 +82,10 @@ impl<S: Clone> Pool<S> {
     pub(super) fn belongs(&mut self, slot: Slot, project: &str, now: Now) {
         let hash = seeded(PROJECTS, project.as_bytes());
         match self.projects.get(hash).filter(|known| self.keys.get(*known).is_some()) {
-            Some(known) => self.unite(known, slot, now),
+            Some(known) => {
+                self.unite(known, slot, now);
+                self.mark_family(slot);
+            }
             None => self.projects.insert(hash, slot),
         }
     }
@@ -95,6 +98,7 @@ impl<S: Clone> Pool<S> {
         for other in kin {
             if self.suspect_kin(short.slot, other, today) {
                 self.unite(short.slot, other, now);
+                self.mark_family(other);
             }
         }
     }
@@ -121,7 +125,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Makes two keys' projects one.
-    fn unite(&mut self, a: Slot, b: Slot, now: Now) {
+    pub(super) fn unite(&mut self, a: Slot, b: Slot, now: Now) {
         let (head, other) = (self.head(a), self.head(b));
         let joining = self.family_of(other);
         if head == other || self.family_of(head).len() + joining.len() > MAX_FAMILY {
@@ -143,8 +147,12 @@ impl<S: Clone> Pool<S> {
         }
         for meter in meters {
             let lane = meter.lane;
-            if let Some(mine) = self.meter(head, lane, now) {
+            if self.keys.meter(head, lane).is_some()
+                && let Some(mine) = self.meter(head, lane, now)
+            {
                 mine.merge(meter);
+            } else if let Some(key) = self.keys.get_mut(head) {
+                key.meters.push(meter);
             }
         }
         self.book_all(head, now);
@@ -179,6 +187,7 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get_mut(heir) else { return };
         key.meters = meters;
         key.kin = (!others.is_empty()).then(|| Box::new(Kin::Heads(others)));
+        self.mark_family(heir);
     }
 
     /// A project spent more than its limit allows: its keys are of several.
@@ -188,6 +197,7 @@ impl<S: Clone> Pool<S> {
             return;
         }
         self.unbook(head);
+        self.mark_family(head);
         for slot in &family {
             if let Some(key) = self.keys.get_mut(*slot) {
                 key.kin = None;

@@ -23,6 +23,7 @@ impl<S: Clone> Pool<S> {
         for cooldown in record.cooldowns {
             self.restore_cooldown(slot, cooldown, now);
         }
+        self.restore_learned(slot, &record.learned, now);
         self.wake_at_day_end(slot, now);
         self.sync(slot, now);
         if matches!(record.state, State::Disabled { .. }) {

@@ -35,6 +35,7 @@ impl<S: Clone> Pool<S> {
                 }
                 self.ledger_mut(lane).untook(moment);
                 self.book(own, lane, now);
+                self.touch(own, now);
             }
             Some(Share::Borrows) => {
                 if let Some(meter) = self.meter(own, lane, now) {
@@ -111,6 +112,7 @@ impl<S: Clone> Pool<S> {
         }
         self.ledger_mut(lane).took(moment);
         self.book(own, lane, now);
+        self.touch(own, now);
         true
     }
 

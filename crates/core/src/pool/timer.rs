@@ -61,9 +61,12 @@ impl<S: Clone> Pool<S> {
         for slot in std::mem::take(&mut self.events.used) {
             if let Some(key) = self.keys.get_mut(slot) {
                 key.used = false;
-                self.mark(slot, mark::USAGE);
+                // Of a key whose accounts another keeps, its project's name is told to be in use.
+                self.mark(slot, mark::USAGE | mark::LEARNED);
+                self.mark(self.head(slot), mark::LEARNED);
             }
         }
+        self.flush_quotas();
     }
 
     /// Does a little of what is due, on the way of a call.

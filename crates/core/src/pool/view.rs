@@ -1,5 +1,7 @@
 //! What the pool tells: to a contributor, the public, an operator and the store.
 
+use std::time::Duration;
+
 use crate::{
     id::{KeyId, Slot},
     key::{Class, Key, State, Usage},
@@ -113,14 +115,15 @@ impl<S: Clone> Pool<S> {
         };
         let twice = move |rest: &&Rest| {
             key.rests.iter().any(|other| {
-                let same = other.until == rest.until && other.reach != rest.reach;
+                let apart = other.until.since(rest.until).max(rest.until.since(other.until));
+                let same = apart < ONE_MOMENT && other.reach != rest.reach;
                 same && quota_of(other).is_some_and(|quota| rest.reach == Reach::Lane(quota))
             })
         };
         resting(key, now).filter(move |rest| !twice(rest))
     }
 
-    fn scope(&self, reach: Reach) -> Scope {
+    pub(super) fn scope(&self, reach: Reach) -> Scope {
         match reach {
             Reach::Everything => Scope::Everything,
             Reach::Family(family) => Scope::Family(family),
@@ -161,3 +164,6 @@ fn state_words<S>(key: &Key<S>, now: Now) -> (&'static str, &'static str) {
         _ => ("active", ""),
     }
 }
+
+/// Ends that are closer are one: the two clocks drift apart between the times they are read.
+const ONE_MOMENT: Duration = Duration::from_secs(1);

@@ -56,6 +56,7 @@ impl Table {
             state: State::Active,
             cooldowns: Vec::new(),
             usage: Usage::default(),
+            learned: "".into(),
         };
         assert!(self.pool.restore(record, number, self.now));
     }

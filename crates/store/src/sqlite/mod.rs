@@ -31,7 +31,8 @@ use potluck_vault::Vault;
 use rusqlite::Connection;
 
 use crate::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Sweep, Swept, Tombstone, Usage,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
+    Usage,
 };
 use crate::{Answer, Inserted, Store, StoreError};
 pub use open::OpenError;
@@ -102,6 +103,14 @@ impl Store for SqliteStore {
 
     fn add_usage(&self, usage: Vec<Usage>) -> Answer<()> {
         self.write(false, move |conn| write::add_usage(conn, &usage))
+    }
+
+    fn set_learned(&self, learned: Vec<Learned>) -> Answer<()> {
+        self.write(false, move |conn| write::set_learned(conn, &learned))
+    }
+
+    fn set_quotas(&self, quotas: Vec<Quota>) -> Answer<()> {
+        self.write(false, move |conn| write::set_quotas(conn, &quotas))
     }
 
     fn withdraw(&self, id: RowId, tombstone: Tombstone) -> Answer<bool> {

@@ -5,7 +5,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Params, Row};
 
 use crate::rows::{
-    Cooldown, KeyRow, KeyState, Limits, RowId, Snapshot, Tombstone, Usage, UsageTotal,
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Tombstone, Usage,
+    UsageTotal,
 };
 use crate::sql;
 
@@ -17,6 +18,10 @@ pub(super) fn snapshot(conn: &Connection, since_day: u32) -> rusqlite::Result<Sn
         totals: all(conn, sql::USAGE_TOTALS, [sql::LARGEST as i64], |row| {
             Ok((row.get(0)?, amount(row, 1)?))
         })?,
+        learned: all(conn, sql::ALL_LEARNED, [], |row| {
+            Ok(Learned { key: row.get(0)?, day: row.get(1)?, facts: row.get(2)? })
+        })?,
+        quotas: all(conn, sql::ALL_QUOTAS, [], quota)?,
         tombstones: all(conn, sql::ALL_TOMBSTONES, [], |row| {
             Ok(Tombstone { id: row.get(0)?, at: row.get(1)? })
         })?,
@@ -67,6 +72,10 @@ fn state(row: &Row<'_>) -> rusqlite::Result<KeyState> {
 
 fn cooldown(row: &Row<'_>) -> rusqlite::Result<Cooldown> {
     Ok(Cooldown { key: row.get(0)?, scope: row.get(1)?, until: row.get(2)?, why: row.get(3)? })
+}
+
+fn quota(row: &Row<'_>) -> rusqlite::Result<Quota> {
+    Ok(Quota { part: row.get(0)?, scope: row.get(1)?, day: row.get(2)?, facts: row.get(3)? })
 }
 
 fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {

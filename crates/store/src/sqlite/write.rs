@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, ToSql, params};
 
-use crate::rows::{Cooldown, KeyRow, KeyState, Limits, RowId, Sweep, Swept, Tombstone, Usage};
+use crate::rows::{
+    Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Sweep, Swept, Tombstone, Usage,
+};
 use crate::{Inserted, sql};
 
 pub(super) fn insert(
@@ -79,6 +81,22 @@ pub(super) fn add_usage(conn: &Connection, usage: &[Usage]) -> rusqlite::Result<
     Ok(())
 }
 
+pub(super) fn set_learned(conn: &Connection, learned: &[Learned]) -> rusqlite::Result<()> {
+    let mut put = conn.prepare_cached(sql::PUT_LEARNED)?;
+    for Learned { key, day, facts } in learned {
+        put.execute(params![key, day, facts])?;
+    }
+    Ok(())
+}
+
+pub(super) fn set_quotas(conn: &Connection, quotas: &[Quota]) -> rusqlite::Result<()> {
+    let mut put = conn.prepare_cached(sql::PUT_QUOTA)?;
+    for Quota { part, scope, day, facts } in quotas {
+        put.execute(params![part, scope, day, facts])?;
+    }
+    Ok(())
+}
+
 pub(super) fn withdraw(
     conn: &Connection,
     id: &RowId,
@@ -98,7 +116,9 @@ pub(super) fn lift(conn: &Connection, tombstone: &RowId) -> rusqlite::Result<boo
 
 pub(super) fn sweep(conn: &Connection, sweep: Sweep) -> rusqlite::Result<Swept> {
     changes(conn, sql::SUM_DAYS, &[&sweep.days_before, &bounded(sql::LARGEST)])?;
-    changes(conn, sql::DROP_DAYS, &[&sweep.days_before])?;
+    for statement in [sql::DROP_DAYS, sql::FORGET_LEARNED, sql::FORGET_QUOTAS] {
+        changes(conn, statement, &[&sweep.days_before])?;
+    }
     let at_most = sql::SWEEP_KEYS_AT_MOST;
     let erased = conn
         .prepare_cached(sql::SWEEP_KEYS)?

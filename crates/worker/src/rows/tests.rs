@@ -32,7 +32,10 @@ fn key(state: &str, reason: Value) -> Value {
 fn a_key_is_read_with_all_its_columns() {
     let none = json!([]);
     let keys = json!([key("disabled", json!("API_KEY_INVALID"))]);
-    let answers = given([keys, none.clone(), none.clone(), none.clone(), none]);
+    let learned = json!([{ "key_id": vec![7; 16], "day": 9, "facts": "x" }]);
+    let quotas = json!([{ "part": 3, "scope": "all", "day": 9, "facts": "y" }]);
+    let [rests, used, totals, stones] = [none.clone(), none.clone(), none.clone(), none];
+    let answers = given([keys, rests, used, totals, stones, learned, quotas]);
 
     let snapshot = snapshot(&answers).unwrap();
 
@@ -41,6 +44,9 @@ fn a_key_is_read_with_all_its_columns() {
     assert_eq!(key.state, KeyState::Disabled { reason: "API_KEY_INVALID".to_owned() });
     assert!(key.limits.paused && !key.limits.borrow);
     assert_eq!(key.limits.lend_models.as_deref().unwrap(), ["a", "b"]);
+    let (learned, quota) = (&snapshot.learned[0], &snapshot.quotas[0]);
+    assert_eq!((learned.key, learned.day, &*learned.facts), ([7; 16], 9, "x"));
+    assert_eq!((quota.part, &*quota.scope, quota.day, &*quota.facts), (3, "all", 9, "y"));
 }
 
 #[test]

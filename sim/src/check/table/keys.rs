@@ -44,6 +44,7 @@ impl Table {
             state: State::Active,
             cooldowns: Vec::new(),
             usage: Usage::default(),
+            learned: "".into(),
         };
         self.pool.restore(record, key, self.now);
     }

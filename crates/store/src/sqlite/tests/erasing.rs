@@ -13,6 +13,10 @@ fn no_file_holds_a_withdrawn_row_once_it_is_answered() {
     let rows = block_on(store.load(0)).unwrap().keys;
     let (gone, stays) = rows.split_at(30);
     assert!(gone.iter().all(|row| on_disk(folder.path(), row)));
+    let facts = "only of those who leave";
+    let learned = |row: &KeyRow| Learned { key: row.id, day: 5, facts: facts.to_owned() };
+    block_on(store.set_learned(gone.iter().map(learned).collect())).unwrap();
+    assert!(holds(folder.path(), facts.as_bytes()));
 
     for (row, n) in gone.iter().zip(0..) {
         let tombstone = Tombstone { id: contract_stone(n), at: 5 };
@@ -20,6 +24,7 @@ fn no_file_holds_a_withdrawn_row_once_it_is_answered() {
     }
 
     assert!(!gone.iter().any(|row| on_disk(folder.path(), row)));
+    assert!(!holds(folder.path(), facts.as_bytes()));
     assert!(stays.iter().all(|row| on_disk(folder.path(), row)));
 }
 

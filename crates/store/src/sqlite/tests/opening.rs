@@ -80,6 +80,8 @@ fn a_new_master_key_beside_the_old_one_seals_everything_anew() {
     let model = "flash".to_owned();
     let amount = crate::UsageTotal { lent_calls: 3, ..Default::default() };
     block_on(store.add_usage(vec![Usage { key: rows[0].id, day: 5, model, amount }])).unwrap();
+    let learned = |key| Learned { key, day: 5, facts: "some".to_owned() };
+    block_on(store.set_learned(vec![learned(rows[0].id)])).unwrap();
     drop(store);
 
     let both = Vault::with_older(&master(2), &[master(1)]);
@@ -92,6 +94,7 @@ fn a_new_master_key_beside_the_old_one_seals_everything_anew() {
         assert!(old.open(&row.id, &row.sealed).is_err());
     }
     assert_eq!(snapshot.totals, [(new.key_id(&api_key(0)), amount)]);
+    assert_eq!(snapshot.learned, [learned(new.key_id(&api_key(0)))]);
     assert!(refusal(folder.path(), &old).contains("another master key"));
 }
 

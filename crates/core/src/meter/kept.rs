@@ -1,0 +1,101 @@
+//! An account as it outlives a restart; [`crate::learned`] has the rule.
+//!
+//! The minute's counts are not kept: a restart takes about as long as they matter.
+
+use super::{BELIEVED_FOR_DAYS, Meter};
+use crate::{
+    habit::Learning,
+    learned::Words,
+    quota::Allowance,
+    rest::Scope,
+    time::{Now, Wall},
+};
+
+/// An account that was kept.
+pub(crate) struct Kept {
+    pub(crate) scope: Scope,
+    /// Of what it is, in this pool's numbers, is not known yet: the lane is 0.
+    pub(crate) meter: Meter,
+    /// The key rested by the count alone.
+    pub(crate) counted: bool,
+}
+
+impl Meter {
+    /// One line of what a key's text holds; nothing where there is nothing to tell.
+    pub(crate) fn line(&self, scope: &Scope, counted: bool, now: Now) -> Option<String> {
+        let nothing = self.allowance == Allowance::default()
+            && self.habit == Learning::default()
+            && (self.requests, self.taken, self.borrowed) == (0, 0, 0);
+        if nothing {
+            return None;
+        }
+        let Meter { allowance, confirmed, day, requests, tokens, taken, borrowed, habit, .. } =
+            self;
+        let large = match self.large_from > now.mono {
+            true => now.wall_at(self.large_from).0,
+            false => 0,
+        };
+        let flags = self.flags(counted);
+        Some(format!(
+            "{NAME} {allowance} {confirmed} {day} {requests} {tokens} {taken} {borrowed} {flags} \
+             {large} {habit} {scope}"
+        ))
+    }
+
+    fn flags(&self, counted: bool) -> String {
+        let all = [
+            (WAS_SPENT, self.was_spent),
+            (ASKED, self.asked),
+            (UNLIKE, self.unlike),
+            (COUNTED, counted),
+        ];
+        let set = all.into_iter().filter(|(_, set)| *set);
+        std::iter::once('-').chain(set.map(|(letter, _)| letter)).collect()
+    }
+
+    /// The day whose counts it has, and how many they are: accounts used last come first.
+    pub(crate) fn recency(&self) -> (u32, u32) {
+        (self.day, self.requests)
+    }
+
+    /// Whether Google told at least one of the limits itself.
+    pub(crate) fn was_told(&self) -> bool {
+        self.confirmed > 0 && self.allowance != Allowance::default()
+    }
+
+    /// Whether the day is spent by the count.
+    pub(crate) fn spent_its_day(&self) -> bool {
+        self.is_spent()
+    }
+}
+
+impl Kept {
+    /// Reads a line; none where it is no account, or one that is too old to be believed.
+    pub(crate) fn read(line: &str, today: u32, now: Now) -> Option<Kept> {
+        let mut words = Words::of(line, NAME, 11)?;
+        let mut meter = Meter::new(0, today);
+        meter.allowance = Allowance::parse(words.word()?)?;
+        // What lies ahead would be believed for ever.
+        meter.confirmed = words.number::<u32>()?.min(today);
+        meter.day = words.number()?;
+        (meter.requests, meter.tokens) = (words.number()?, words.number()?);
+        (meter.taken, meter.borrowed) = (words.number()?, words.number()?);
+        let flags = words.word()?;
+        meter.was_spent = flags.contains(WAS_SPENT);
+        meter.asked = flags.contains(ASKED);
+        meter.unlike = flags.contains(UNLIKE);
+        meter.large_from = now.mono_at(Wall(words.number()?));
+        meter.habit = Learning::parse(words.word()?)?;
+        let scope = words.lane()?;
+        let believed = today.saturating_sub(meter.day) <= BELIEVED_FOR_DAYS;
+        meter.turn(today);
+        believed.then_some(Kept { scope, meter, counted: flags.contains(COUNTED) })
+    }
+}
+
+/// The fact's name.
+const NAME: &str = "account";
+const WAS_SPENT: char = 's';
+const ASKED: char = 'a';
+const UNLIKE: char = 'u';
+const COUNTED: char = 'c';
