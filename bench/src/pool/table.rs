@@ -61,13 +61,12 @@ impl Table {
 
     /// Tells every key the limits of a model, and lets it serve a call of the day after.
     pub fn serve_all(&mut self, model: &str) {
-        let told = limits();
-        let own = |id| Call { own_requested: true, ..Call::plain(id, model) };
-        self.each_calls(own, Outcome::Failed(&told));
+        let plain = |id| Call::plain(id, model);
+        self.each_calls(plain, Outcome::Failed(&limits()));
         self.pass(DAY);
-        self.each_calls(own, Outcome::Served);
-        // What rested is let go when a call comes by.
-        self.each_calls(|id| Call::plain(id, model), Outcome::Served);
+        // What rested is let go little by little, as calls come by.
+        self.each_calls(plain, Outcome::Served);
+        self.each_calls(plain, Outcome::Served);
         self.settle();
     }
 

@@ -12,6 +12,7 @@ use crate::{
     habit::Learning,
     ledger::Moment,
     quota::{Allowance, Axis, Tiers},
+    rare::{Rare, Usual},
     rest::Cause,
     time::Mono,
     verdict::size_bound,
@@ -30,13 +31,10 @@ pub(crate) struct Meter {
     requests: u32,
     tokens: u32,
     /// Counted only where a minute's limit is known.
-    minute: Option<Box<Window>>,
-    /// Prompts near a minute's tokens are not for this project before then.
-    large_from: Mono,
+    minute: Window,
+    seldom: Rare<Seldom>,
     /// Calls of the contributor's today that the own keys alone would have served,
     pub(crate) taken: u32,
-    /// those of the last minute, where no day's limit is known,
-    taken_minute: Option<Box<Window>>,
     /// and calls beyond them that were served.
     pub(crate) borrowed: u32,
     /// What the lane's ledger holds of this meter.
@@ -51,6 +49,26 @@ pub(crate) struct Meter {
     unlike: bool,
     /// The day on which Google last said that the limits hold.
     confirmed: u32,
+}
+
+/// What few projects need counted.
+#[derive(Clone, Debug)]
+struct Seldom {
+    /// Prompts near a minute's tokens are not for this project before then.
+    large_from: Mono,
+    /// Calls of the contributor's last minute that the own keys alone would have served, where no
+    /// day's limit is known.
+    taken_minute: Window,
+}
+
+impl Usual for Seldom {
+    const USUAL: &'static Seldom = &Seldom { large_from: Mono(0), taken_minute: Window::EMPTY };
+}
+
+impl Default for Seldom {
+    fn default() -> Self {
+        Self::USUAL.clone()
+    }
 }
 
 /// What a ledger holds of one project.
@@ -88,10 +106,9 @@ impl Meter {
             day: today,
             requests: 0,
             tokens: 0,
-            minute: None,
-            large_from: Mono(0),
+            minute: Window::EMPTY,
+            seldom: Rare::default(),
             taken: 0,
-            taken_minute: None,
             borrowed: 0,
             booked: Booked::default(),
             habit: Learning::default(),
@@ -172,10 +189,10 @@ impl Meter {
         let spent = if self.day == today { self.tokens } else { 0 };
         let minute = self.allowance.limit(Axis::MinuteTokens).is_none_or(|limit| {
             if is_large(tokens, limit) {
-                return self.large_from <= now;
+                return self.seldom.large_from <= now;
             }
             let under = |_: u32, spent: u32| spent.saturating_add(tokens) <= limit;
-            self.minute.as_ref().is_none_or(|minute| minute.fits_at(now, under) == Some(now))
+            self.minute.fits_at(now, under) == Some(now)
         });
         let day = self.allowance.limit(Axis::DayTokens);
         minute && day.is_none_or(|limit| spent.saturating_add(tokens) <= limit)
@@ -184,7 +201,7 @@ impl Meter {
     /// Whether a prompt alone is too large for a minute, as one of its size was.
     pub(crate) fn is_outgrown(&self, tokens: u32, now: Mono) -> bool {
         let limit = self.allowance.limit(Axis::MinuteTokens);
-        self.large_from > now && limit.is_some_and(|limit| is_large(tokens, limit))
+        self.seldom.large_from > now && limit.is_some_and(|limit| is_large(tokens, limit))
     }
 
     /// What is spent, as far as is known, so that not even a small call passes; and until when.
@@ -202,15 +219,12 @@ impl Meter {
 
     /// A prompt alone was refused as larger than a minute: others like it are kept away for a day.
     pub(crate) fn outgrown_by_prompt(&mut self, now: Mono) {
-        self.large_from = now + LARGE_FOR;
+        self.seldom.large_from = now + LARGE_FOR;
     }
 
     /// The minute's counts, if there is a limit that they are for.
     fn minute(&mut self) -> Option<&mut Window> {
-        if !self.allowance.has_minute() {
-            return None;
-        }
-        Some(self.minute.get_or_insert_default())
+        self.allowance.has_minute().then_some(&mut self.minute)
     }
 
     /// Google named a limit, and it was yesterday's that was met.
@@ -289,7 +303,7 @@ impl Meter {
 
     fn takes_of_minute(&mut self, now: Mono) -> bool {
         let Some(limit) = self.allowance.limit(Axis::MinuteRequests) else { return true };
-        let minute = self.taken_minute.get_or_insert_default();
+        let minute = &mut self.seldom.taken_minute;
         minute.turn(now);
         let entitled = minute.requests() < limit;
         minute.add(u16::from(entitled), 0, now);

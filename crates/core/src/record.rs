@@ -2,10 +2,11 @@
 
 use crate::{
     id::KeyId,
-    key::{State, Usage},
+    key::State,
     limits::Limits,
     rest::CooldownRecord,
     time::Wall,
+    usage::Usage,
     wire::{Family, Metered},
 };
 

@@ -41,7 +41,7 @@ impl<S: Clone> Pool<S> {
 
     /// The key that keeps the accounts of a key's project.
     pub(super) fn head(&self, slot: Slot) -> Slot {
-        match self.keys.get(slot).and_then(|key| key.kin.as_deref()) {
+        match self.keys.get(slot).and_then(|key| key.apart.kin.as_deref()) {
             Some(Kin::Of(head)) if self.keys.get(*head).is_some() => *head,
             _ => slot,
         }
@@ -51,7 +51,9 @@ impl<S: Clone> Pool<S> {
     pub(super) fn family_of(&self, slot: Slot) -> Vec<Slot> {
         let head = self.head(slot);
         let mut all = vec![head];
-        if let Some(Kin::Heads(others)) = self.keys.get(head).and_then(|key| key.kin.as_deref()) {
+        if let Some(Kin::Heads(others)) =
+            self.keys.get(head).and_then(|key| key.apart.kin.as_deref())
+        {
             all.extend(others.iter().copied());
         }
         all
@@ -67,8 +69,10 @@ impl<S: Clone> Pool<S> {
         let at = match meters.iter().position(|meter| meter.lane == quota) {
             Some(at) => at,
             None => {
-                meters.reserve_exact(1);
-                meters.push(Meter::new(quota, today));
+                let mut more = std::mem::take(meters).into_vec();
+                more.reserve_exact(1);
+                more.push(Meter::new(quota, today));
+                *meters = more.into_boxed_slice();
                 meters.len() - 1
             }
         };
@@ -244,7 +248,7 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get(slot).filter(|_| !x.has_tried(slot)) else { return false };
         let counted = |rest: &Rest| matches!(rest.cause, Cause::Day | Cause::Minute);
         let at = self.lanes.at(lane);
-        let lent = key.is_lent(now.wall) && at.terms.allow(&key.limits, &at.model);
+        let lent = key.is_lent(now.wall) && at.terms.allow(&key.apart.limits, &at.model);
         let mut resting = key.rests.iter().filter(|rest| rest.until > now.mono);
         let rests = key.rest(place, now.mono).is_some() && resting.all(counted);
         let today = self.today(now);
@@ -308,7 +312,7 @@ impl<S: Clone> Pool<S> {
     /// Does something to all keys of a project.
     fn of_project(&mut self, slot: Slot, mut act: impl FnMut(&mut Self, Slot)) {
         // Most keys are alone, and have no list to be made.
-        if self.keys.get(slot).is_some_and(|key| key.kin.is_none()) {
+        if self.keys.get(slot).is_some_and(|key| key.apart.kin.is_none()) {
             return act(self, slot);
         }
         for slot in self.family_of(slot) {
@@ -383,10 +387,10 @@ impl<S: Clone> Pool<S> {
             let at = self.lanes.place(quota);
             self.keys.get(slot).is_some_and(|key| {
                 let rests = key.rest(at, now.mono).is_some_and(|rest| !rest.cause.is_quota());
-                key.is_lent(now.wall) && !rests && lane.terms.allow(&key.limits, &lane.model)
+                key.is_lent(now.wall) && !rests && lane.terms.allow(&key.apart.limits, &lane.model)
             })
         };
-        match self.keys.get(head).and_then(|key| key.kin.as_deref()) {
+        match self.keys.get(head).and_then(|key| key.apart.kin.as_deref()) {
             Some(Kin::Heads(others)) => lends(head) || others.iter().any(|slot| lends(*slot)),
             _ => lends(head),
         }

@@ -136,8 +136,8 @@ impl<S: Clone> Pool<S> {
         self.keys.get(own).is_some_and(|key| {
             let closed = key.rest(at, now.mono).is_some_and(|rest| !rest.cause.is_quota());
             let lane = self.lanes.at(lane);
-            let lends = key.limits.lend_per_day != Some(0) && !key.limits.paused;
-            key.is_active() && lends && !closed && lane.terms.allow(&key.limits, &lane.model)
+            let lends = key.apart.limits.lend_per_day != Some(0) && !key.apart.limits.paused;
+            key.is_active() && lends && !closed && lane.terms.allow(&key.apart.limits, &lane.model)
         })
     }
 
