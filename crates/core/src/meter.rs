@@ -19,15 +19,17 @@ use crate::{
     window::Window,
 };
 
-/// Counts of one project on one quota.
+/// Counts of one project on one quota. Two lines of memory: with a million keys, what is waited for
+/// is memory.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Meter {
     /// The lane of the quota.
     pub(crate) lane: u16,
     /// Limits in force, told or taken from the tier.
     pub(crate) allowance: Allowance,
     /// The day that the counts are of.
-    day: u32,
+    day: Day,
     requests: u32,
     tokens: u32,
     /// Counted only where a minute's limit is known.
@@ -45,10 +47,23 @@ pub(crate) struct Meter {
     was_spent: bool,
     /// The contributor wanted more today than the own keys have.
     pub(crate) asked: bool,
-    /// The project was served beyond what is usual.
-    unlike: bool,
     /// The day on which Google last said that the limits hold.
-    confirmed: u32,
+    confirmed: Day,
+}
+
+/// A day's number, good for a hundred years more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Day(u16);
+
+impl Day {
+    fn of(number: u32) -> Day {
+        Day(u16::try_from(number).unwrap_or(u16::MAX))
+    }
+
+    /// Days from this one to another.
+    fn until(self, number: u32) -> u32 {
+        number.saturating_sub(self.0.into())
+    }
 }
 
 /// What few projects need counted.
@@ -59,10 +74,13 @@ struct Seldom {
     /// Calls of the contributor's last minute that the own keys alone would have served, where no
     /// day's limit is known.
     taken_minute: Window,
+    /// The project was served beyond what is usual.
+    unlike: bool,
 }
 
 impl Usual for Seldom {
-    const USUAL: &'static Seldom = &Seldom { large_from: Mono(0), taken_minute: Window::EMPTY };
+    const USUAL: &'static Seldom =
+        &Seldom { large_from: Mono(0), taken_minute: Window::EMPTY, unlike: false };
 }
 
 impl Default for Seldom {
@@ -103,7 +121,7 @@ impl Meter {
         Meter {
             lane,
             allowance: Allowance::default(),
-            day: today,
+            day: Day::of(today),
             requests: 0,
             tokens: 0,
             minute: Window::EMPTY,
@@ -114,31 +132,30 @@ impl Meter {
             habit: Learning::default(),
             was_spent: false,
             asked: false,
-            unlike: false,
-            confirmed: today,
+            confirmed: Day::of(today),
         }
     }
 
     /// Begins the day anew if there is another one.
     pub(crate) fn turn(&mut self, today: u32) {
-        if self.day != today {
+        if self.day != Day::of(today) {
             let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
-            self.habit.learn(self.taken.min(limit), today.saturating_sub(self.day));
+            self.habit.learn(self.taken.min(limit), self.day.until(today));
             self.was_spent = self.is_spent();
-            self.day = today;
+            self.day = Day::of(today);
             (self.requests, self.tokens) = (0, 0);
             (self.taken, self.borrowed, self.asked) = (0, 0, false);
             (self.booked.spent, self.booked.settled) = (0, false);
-            if today.saturating_sub(self.confirmed) > BELIEVED_FOR_DAYS {
+            if self.confirmed.until(today) > BELIEVED_FOR_DAYS {
                 self.allowance = Allowance::default();
-                self.confirmed = today;
+                self.confirmed = Day::of(today);
             }
         }
     }
 
     /// Whether the day before `today` was spent to its end, as far as is known.
     pub(crate) fn was_spent(&self, today: u32) -> bool {
-        if self.day == today { self.was_spent } else { self.is_spent() }
+        if self.day == Day::of(today) { self.was_spent } else { self.is_spent() }
     }
 
     /// Google served: today is another day there, too.
@@ -186,7 +203,7 @@ impl Meter {
 
     /// Whether a prompt of this size fits what is left.
     pub(crate) fn fits(&self, tokens: u32, today: u32, now: Mono) -> bool {
-        let spent = if self.day == today { self.tokens } else { 0 };
+        let spent = if self.day == Day::of(today) { self.tokens } else { 0 };
         let minute = self.allowance.limit(Axis::MinuteTokens).is_none_or(|limit| {
             if is_large(tokens, limit) {
                 return self.seldom.large_from <= now;
@@ -230,13 +247,13 @@ impl Meter {
     /// Google named a limit, and it was yesterday's that was met.
     pub(crate) fn told_late(&mut self, axis: Axis, limit: u32, today: u32) {
         self.allowance.set(axis, Some(limit));
-        self.confirmed = today;
+        self.confirmed = Day::of(today);
     }
 
     /// Google named a limit that was met. Whether less was counted here: others spend of it too.
     pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32) -> bool {
         self.allowance.set(axis, Some(limit));
-        self.confirmed = today;
+        self.confirmed = Day::of(today);
         let counted = match axis {
             Axis::DayRequests => std::mem::replace(&mut self.requests, limit),
             Axis::DayTokens => {
@@ -251,7 +268,7 @@ impl Meter {
     /// Takes what the project was not told from its tier.
     pub(crate) fn complete(&mut self, tiers: &Tiers, binds: bool) {
         if self.allowance == Allowance::default() {
-            if binds && !self.unlike {
+            if binds && !self.seldom.unlike {
                 self.presume(tiers);
             }
         } else if !self.allowance.is_complete() {
@@ -265,24 +282,24 @@ impl Meter {
         let Some(tier) = tiers.likeliest() else { return };
         if tier.limit(Axis::DayRequests).is_some_and(|limit| self.requests >= limit) {
             self.allowance = *tier;
-            self.confirmed = 0;
+            self.confirmed = Day(0);
         }
     }
 
     /// Whether a limit that only the count enforces may be tried: Google raises limits too.
     pub(crate) fn may_try_beyond(&self, today: u32) -> bool {
-        today.saturating_sub(self.confirmed) >= TRY_BEYOND_AFTER_DAYS
+        self.confirmed.until(today) >= TRY_BEYOND_AFTER_DAYS
     }
 
     /// A day's limit is tried: not again for a while, whatever comes of it.
     pub(crate) fn tries_beyond(&mut self, today: u32) {
-        self.confirmed = today;
+        self.confirmed = Day::of(today);
     }
 
     /// Google served beyond a limit: the project is of another tier now, of which nothing is known.
     pub(crate) fn outgrew(&mut self) {
         self.allowance = Allowance::default();
-        self.unlike = true;
+        self.seldom.unlike = true;
     }
 
     /// Whether the contributor's own keys alone would serve a call now; if so it counts as taken.
@@ -299,6 +316,12 @@ impl Meter {
         }
         self.taken = self.taken.saturating_add(u32::from(entitled));
         entitled
+    }
+
+    /// Whether what was taken changes what is booked: nothing was, or so much has come now that no
+    /// clump is waited for.
+    pub(crate) fn settles(&self) -> bool {
+        !self.booked.counts || !self.booked.settled && is_settled(self.taken, self.booked.usual)
     }
 
     fn takes_of_minute(&mut self, now: Mono) -> bool {
@@ -329,6 +352,13 @@ impl Meter {
     }
 }
 
+/// Whether a contributor had so much of the usual day that it does not come all at once any more.
+pub(crate) fn is_settled(taken: u32, usual: f32) -> bool {
+    taken as f32 >= usual * SETTLED
+}
+
+/// The share of the usual day that this is.
+const SETTLED: f32 = 0.8;
 /// Limits that nothing confirmed for so long are forgotten.
 const BELIEVED_FOR_DAYS: u32 = 60;
 /// Whether a prompt may be larger than a minute's tokens: estimates are rough.

@@ -13,7 +13,7 @@ use crate::{
     key::Kin,
     lane::Terms,
     ledger::{Beside, Moment},
-    meter::{Booked, Meter},
+    meter::{Booked, Meter, is_settled},
     pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
     quota::Axis,
     rest::{Cause, Reach, Rest},
@@ -107,7 +107,7 @@ impl<S: Clone> Pool<S> {
         let actual = u32::try_from(tokens).unwrap_or(u32::MAX);
         if let Some(meter) = self.meter(slot, lane, now).filter(|_| actual > 0) {
             meter.settle(x.spent_tokens, actual, now.mono);
-            self.weigh(slot, lane, now);
+            self.rest_if_spent(slot, lane, now);
         }
     }
 
@@ -277,9 +277,16 @@ impl<S: Clone> Pool<S> {
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
     fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
         self.book(slot, lane, now);
+        self.rest_if_spent(slot, lane, now);
+    }
+
+    /// Rests the keys of a project whose quota is spent by the count; tokens alone are not booked.
+    fn rest_if_spent(&mut self, slot: Slot, lane: u16, now: Now) {
         let midnight = now.mono_at(self.day_end(now));
-        let Some(meter) = self.meter(slot, lane, now) else { return };
-        let quota = meter.lane;
+        let quota = self.lanes.at(lane).quota;
+        let head = self.head(slot);
+        let Some(key) = self.keys.get_mut(head) else { return };
+        let Some(meter) = key.meters.iter_mut().find(|meter| meter.lane == quota) else { return };
         match meter.spent_until(midnight, now.mono) {
             Some((cause, until)) => self.rest_counted(slot, quota, cause, until, now),
             None => self.unrest(slot, quota, now),
@@ -443,7 +450,7 @@ fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -
         usual,
         spread,
         clump,
-        settled: meter.taken as f32 >= usual * SETTLED,
+        settled: is_settled(meter.taken, usual),
     }
 }
 
@@ -468,8 +475,6 @@ fn day_of(midnight_ms: i64) -> u32 {
     u32::try_from(midnight_ms / DAY_MS).unwrap_or(0)
 }
 
-/// A contributor who had this share of the usual day is not expected to bring it all at once again.
-const SETTLED: f32 = 0.8;
 /// Resting keys looked at for one whose limit may be tried.
 const BEYOND_LOOKS: usize = 8;
 const DAY_MS: i64 = 24 * 3600 * 1000;

@@ -105,12 +105,17 @@ impl<S: Clone> Pool<S> {
     fn takes(&mut self, x: &Exchange, lane: u16, now: Now) -> bool {
         let Some(own) = x.own.filter(|own| self.brings(*own, lane, now)) else { return false };
         let moment = self.moment(now);
-        let limit = self.day_limit(own, lane, now);
-        if !self.meter(own, lane, now).is_some_and(|meter| meter.takes(limit, moment)) {
+        let likely = self.ledger_mut(lane).day_limit();
+        let Some(meter) = self.meter(own, lane, now) else { return false };
+        let limit = meter.allowance.limit(Axis::DayRequests).or(likely);
+        if !meter.takes(limit, moment) {
             return false;
         }
+        let settles = meter.settles();
         self.ledger_mut(lane).took(moment);
-        self.book(own, lane, now);
+        if settles {
+            self.book(own, lane, now);
+        }
         true
     }
 
