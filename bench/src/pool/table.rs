@@ -67,6 +67,7 @@ impl Table {
         // What rested is let go little by little, as calls come by.
         self.each_calls(plain, Outcome::Served);
         self.each_calls(plain, Outcome::Served);
+        self.shuffle();
         self.settle();
     }
 
@@ -83,8 +84,7 @@ impl Table {
 
     /// One whole exchange of a plain call.
     pub fn plain_call(&mut self) {
-        // Callers in no order: each is as far from the one before as can be.
-        let at = (self.calls.wrapping_mul(SCATTER) >> 24) as usize % self.ids.len().max(1);
+        let at = self.calls as usize % self.ids.len().max(1);
         self.calls += 1;
         if self.calls.is_multiple_of(CALLS_A_MILLISECOND) {
             self.now = self.now + Duration::from_millis(1);
@@ -92,6 +92,14 @@ impl Table {
         let plain = Call::plain(self.ids[at], MODELS[0]);
         let call = Call { conversation: Some(self.calls), prompt_tokens: PROMPT, ..plain };
         drop_step(self.pool_call(call, Outcome::Served));
+    }
+
+    /// Callers come in no order; who is next is read in order, as a server need not look for it.
+    fn shuffle(&mut self) {
+        for at in (1..self.ids.len()).rev() {
+            let other = ((at as u64).wrapping_mul(SCATTER) >> 24) as usize % (at + 1);
+            self.ids.swap(at, other);
+        }
     }
 
     fn each_calls<'m>(&mut self, call: impl Fn(KeyId) -> Call<'m>, outcome: Outcome<'_>) {
