@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::app::{App, Hand};
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
+use crate::pools::PartNumber;
 use crate::sending::Sending;
 use crate::transport::body::collect;
 use crate::{clock, forward};
@@ -50,19 +51,22 @@ pub async fn run(hand: Hand, counts: Counts, mut stop: oneshot::Receiver<()>) {
             _ = &mut stop => break,
         }
         hand.app.clock.set_right();
-        hand.app.pool().handle_timeout(hand.app.clock.now());
+        hand.app.pools.all().for_each(|mut pool| pool.handle_timeout(hand.app.clock.now()));
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;
     }
-    hand.app.pool().flush();
+    hand.app.pools.all().for_each(|mut pool| pool.flush());
     scribe.turn(&hand, None).await;
 }
+
+/// What a part of the pool wants.
+type Told = (PartNumber, Event<Lent>);
 
 /// Writes the pool's changes down.
 struct Scribe {
     counts: Counts,
     /// What the store had no room for.
-    again: Vec<Event<Lent>>,
+    again: Vec<Told>,
 }
 
 impl Scribe {
@@ -73,8 +77,8 @@ impl Scribe {
             if events.is_empty() {
                 return;
             }
-            for event in events.drain(..) {
-                self.carry_out(hand, event, probes).await;
+            for told in events.drain(..) {
+                self.carry_out(hand, told, probes).await;
             }
             if !self.again.is_empty() {
                 return;
@@ -85,20 +89,20 @@ impl Scribe {
     async fn carry_out(
         &mut self,
         hand: &Hand,
-        event: Event<Lent>,
+        (part, event): Told,
         probes: Option<&Arc<Semaphore>>,
     ) {
         match event {
             Event::Probe { slot, secret, .. } => {
                 if let Some(probes) = probes {
-                    probe(hand, slot, secret, probes.clone());
+                    probe(hand, (part, slot), secret, probes.clone());
                 }
             }
             Event::Alarm(alarm) => tell(alarm),
-            event => match self.write(&hand.app, &event).await {
+            event => match self.write(&hand.app, part, &event).await {
                 Ok(()) => {}
                 Err(StoreError::Busy | StoreError::Full | StoreError::Unavailable) => {
-                    self.again.push(event);
+                    self.again.push((part, event));
                 }
                 Err(error) => {
                     hand.app.store_troubled.store(true, Relaxed);
@@ -108,16 +112,21 @@ impl Scribe {
         }
     }
 
-    async fn write(&mut self, app: &App, event: &Event<Lent>) -> Result<(), StoreError> {
+    async fn write(
+        &mut self,
+        app: &App,
+        part: PartNumber,
+        event: &Event<Lent>,
+    ) -> Result<(), StoreError> {
         let Some(order) = self.counts.order(event, clock::wall()) else { return Ok(()) };
-        give(app, order).await?;
+        give(app, part, order).await?;
         self.counts.written(event);
         Ok(())
     }
 }
 
-/// Gives the store an order.
-async fn give(app: &App, order: Order) -> Result<(), StoreError> {
+/// Gives the store an order of one part's.
+async fn give(app: &App, part: PartNumber, order: Order) -> Result<(), StoreError> {
     let store = &app.store;
     match order {
         Order::State(id, state, at) => store.set_state(id, state, at).await.map(drop),
@@ -126,13 +135,15 @@ async fn give(app: &App, order: Order) -> Result<(), StoreError> {
         Order::Usage(usage) => store.add_usage(vec![usage]).await,
         Order::Withdraw(id, row) => {
             let withdrawn = |pool: &Pool<Lent>| pool.is_withdrawn(Tombstone(row.id));
-            still(app, withdrawn, || store.withdraw(id, row)).await
+            still(app, part, withdrawn, || store.withdraw(id, row)).await
         }
         Order::Lift(tombstone) => {
             let lifted = |pool: &Pool<Lent>| !pool.is_withdrawn(Tombstone(tombstone));
-            still(app, lifted, || store.lift(tombstone)).await
+            still(app, part, lifted, || store.lift(tombstone)).await
         }
-        Order::Erase(id) => still(app, |pool| !pool.knows(KeyId(id)), || store.erase(id)).await,
+        Order::Erase(id) => {
+            still(app, part, |pool| !pool.knows(KeyId(id)), || store.erase(id)).await
+        }
     }
 }
 
@@ -140,11 +151,12 @@ async fn give(app: &App, order: Order) -> Result<(), StoreError> {
 /// under the lock nothing that happens later can be undone by a change that comes late.
 async fn still(
     app: &App,
+    part: PartNumber,
     holds: impl FnOnce(&Pool<Lent>) -> bool,
     order: impl FnOnce() -> Answer<bool>,
 ) -> Result<(), StoreError> {
     let ordered = {
-        let pool = app.pool();
+        let pool = app.pools.at(part);
         holds(&pool).then(order)
     };
     match ordered {
@@ -153,19 +165,21 @@ async fn still(
     }
 }
 
-fn take(app: &App, events: &mut Vec<Event<Lent>>) {
+fn take(app: &App, events: &mut Vec<Told>) {
     let now = app.clock.now();
-    let mut pool = app.pool();
-    while events.len() < TURN {
-        match pool.poll_event(now) {
-            Some(event) => events.push(event),
-            None => return,
+    for part in 0..app.pools.count() {
+        let mut pool = app.pools.at(part);
+        while events.len() < TURN {
+            match pool.poll_event(now) {
+                Some(event) => events.push((part, event)),
+                None => break,
+            }
         }
     }
 }
 
 /// Asks Google about a key with a call that costs no quota.
-fn probe(hand: &Hand, slot: Slot, secret: Lent, probes: Arc<Semaphore>) {
+fn probe(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Arc<Semaphore>) {
     let hand = hand.clone();
     tokio::spawn(async move {
         // Closed never; an error would only mean that nobody probes any more.
@@ -176,7 +190,7 @@ fn probe(hand: &Hand, slot: Slot, secret: Lent, probes: Arc<Semaphore>) {
             Some(Err(failure)) => Outcome::Failed(failure),
             None => Outcome::NoAnswer,
         };
-        hand.app.pool().probed(slot, outcome, hand.app.clock.now());
+        hand.app.pools.at(part).probed(slot, outcome, hand.app.clock.now());
     });
 }
 

@@ -3,6 +3,7 @@
 //! - `spread`: even shares, conversations;
 //! - `failover`: what an answer of Google's means for the key and the call;
 //! - `resting`: cooldowns, and a pool that is exhausted;
+//! - `parts`: a pool that is split;
 //! - `own`: what is never pooled; `money`: what is pooled by permission only.
 
 #![allow(clippy::unwrap_used)]
@@ -13,6 +14,7 @@ mod common;
 mod failover;
 mod money;
 mod own;
+mod parts;
 mod resting;
 mod spread;
 
