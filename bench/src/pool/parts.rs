@@ -1,14 +1,15 @@
 //! A pool split into parts by its keys' hashes, and threads that call for any of its callers.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use potluck_core::Config;
 
 use crate::table::{MODELS, Table, id};
 
-/// The parts, each with a lock of its own.
+/// The parts, each with a lock of its own, of the server's kind.
 pub struct Parts(Vec<Apart>);
 
 /// No two parts share a line of memory, or threads would wait for each other's writes.
@@ -33,15 +34,20 @@ impl Parts {
         self.0.len()
     }
 
-    /// Calls a second of so many threads.
-    pub fn rate(&self, threads: u32, time: Duration) -> f64 {
+    /// Calls a second of so many threads; if they keep apart each has parts to itself, as nodes do,
+    /// and no line of memory goes from one processor to another.
+    pub fn rate(&self, threads: u32, apart: bool, time: Duration) -> f64 {
         for part in &self.0 {
-            part.0.lock().unwrap_or_else(PoisonError::into_inner).settle();
+            part.0.lock().settle();
         }
         let (stop, start) = (&AtomicBool::new(false), &Barrier::new(threads as usize + 1));
         std::thread::scope(|scope| {
             let runs: Vec<_> = (0..threads)
-                .map(|thread| scope.spawn(move || self.calls_until(stop, start, thread)))
+                .map(|thread| {
+                    let step = if apart { threads as usize } else { 1 };
+                    let mine = (thread as usize % step, step);
+                    scope.spawn(move || self.calls_until(stop, start, u64::from(thread) + 1, mine))
+                })
                 .collect();
             start.wait();
             let began = Instant::now();
@@ -53,15 +59,22 @@ impl Parts {
         })
     }
 
-    fn calls_until(&self, stop: &AtomicBool, start: &Barrier, thread: u32) -> u64 {
-        let (mut calls, mut random) = (0, u64::from(thread) + 1);
+    /// Calls to parts at random, of the first and every so many after it.
+    fn calls_until(
+        &self,
+        stop: &AtomicBool,
+        start: &Barrier,
+        seed: u64,
+        (first, step): (usize, usize),
+    ) -> u64 {
+        let (mut calls, mut random) = (0, seed);
         start.wait();
         while !stop.load(Relaxed) {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            let at = (random >> 32) as usize % self.0.len();
-            self.0[at].0.lock().unwrap_or_else(PoisonError::into_inner).plain_call();
+            let at = (first + step * (random >> 32) as usize) % self.0.len();
+            self.0[at].0.lock().plain_call();
             calls += 1;
         }
         calls

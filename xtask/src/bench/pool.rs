@@ -4,11 +4,14 @@
 //! by valgrind, as virtual machines mostly hide the processor's counter; where there is no valgrind
 //! that is said, and nothing is made up.
 
+use super::NOISE;
+use super::processes::{cpu_of_children, cpu_of_machine};
 use crate::Result;
 use crate::shell::{output, program, succeeds};
 use crate::stage::{build, built};
 use serde::{Deserialize, Serialize};
 use std::process::Command;
+use std::time::Instant;
 
 /// Keys in the pools that are compared; ratios are to the first.
 const SIZES: [u32; 3] = [10, 10_000, 1_000_000];
@@ -66,6 +69,11 @@ struct Threads {
     threads: u32,
     alone_per_second: f64,
     together_per_second: f64,
+    /// Where each thread keeps to parts of its own, as nodes and the edge's objects do.
+    apart_per_second: f64,
+    /// Cores that others used meanwhile: with two cores in all, two threads need both.
+    #[serde(default)]
+    others: f64,
 }
 
 /// Builds the program that measures, and runs it.
@@ -80,8 +88,15 @@ pub fn measure() -> Result<Decisions> {
     Ok(Decisions {
         exchanges,
         memory: told(&mut measuring(&["memory", "--keys", &SIZES[2].to_string()]))?,
-        threads: told(&mut measuring(&["threads", "--keys", &split, "--parts", &parts]))?,
+        threads: threads(&["threads", "--keys", &split, "--parts", &parts])?,
     })
+}
+
+fn threads(arguments: &[&str]) -> Result<Threads> {
+    let (began, machine, known) = (Instant::now(), cpu_of_machine(), cpu_of_children());
+    let measured: Threads = told(&mut measuring(arguments))?;
+    let others = cpu_of_machine() - machine - (cpu_of_children() - known);
+    Ok(Threads { others: others.seconds() / began.elapsed().as_secs_f64(), ..measured })
 }
 
 fn exchange(keys: u32) -> Result<Exchange> {
@@ -161,13 +176,18 @@ impl Memory {
 
 impl Threads {
     fn print(&self) {
-        let Threads { parts, threads, alone_per_second, together_per_second, .. } = *self;
+        let Threads { parts, threads, alone_per_second, together_per_second, others, .. } = *self;
+        let apart = self.apart_per_second / alone_per_second;
         let ratio = together_per_second / alone_per_second;
         println!(
             "{threads} threads over {parts} parts: {together_per_second:.0}/s, x {ratio:.2} of one \
              thread's {alone_per_second:.0}/s (bar {LEAST_RATE}: {})",
             met(ratio >= LEAST_RATE)
         );
+        println!("  each keeping to parts of its own: x {apart:.2}");
+        if others > NOISE {
+            println!("  others used {others:.2} cores meanwhile: read it with care");
+        }
     }
 }
 
