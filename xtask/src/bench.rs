@@ -4,9 +4,11 @@
 //! HTTP/1.1 with keep-alive on both sides. Closed loop for throughput, open loop at a fixed rate
 //! for latency, timed from when a call was due. All candidates take turns in every round; what is
 //! told are medians and bests. Times less than 15 % apart are not established; CPU per call moves
-//! least; ratios are to nginx in the same run.
+//! least; ratios are to nginx in the same run. What the pool's own decisions cost is measured
+//! apart, without any server.
 
 mod candidates;
+mod pool;
 pub mod processes;
 mod report;
 
@@ -65,6 +67,8 @@ enum Kind {
     Paced,
     /// Events on their way, one at a time.
     Chunks,
+    /// The pool's own decisions, with ten keys and with a million.
+    Pool,
 }
 
 /// What the load generator prints.
@@ -111,6 +115,10 @@ struct Bench<'o> {
 
 /// `cargo xtask bench`.
 pub fn run(options: &Options) -> Result {
+    let decisions = if options.wants(Kind::Pool) { Some(pool::measure()?) } else { None };
+    if options.only == [Kind::Pool] {
+        return decisions.map_or(Ok(()), |decisions| decisions.print(options.json));
+    }
     needs::install("debian.nginx").and_then(|()| needs::install("debian.haproxy"))?;
     two_cores()?;
     build("release", &["potluck", "gemini-sim", "potluck-bench"])?;
@@ -126,7 +134,7 @@ pub fn run(options: &Options) -> Result {
     // From here on the load generator is the upstream, so that one clock sees both ends.
     bench.sim = None;
     bench.rounds(&[Kind::Chunks])?;
-    report::print(&bench.samples, &bench.candidates, options.json)
+    report::print(&bench.samples, &bench.candidates, decisions.as_ref(), options.json)
 }
 
 /// An error where there is one core in all.
@@ -188,14 +196,14 @@ impl Bench<'_> {
             Kind::Json | Kind::Burst => ("closed", "64"),
             Kind::Steady => ("closed", "256"),
             Kind::Paced => ("open", "32"),
-            Kind::Chunks => ("chunks", "16"),
+            Kind::Chunks | Kind::Pool => ("chunks", "16"),
         };
         let mut command = on_core(LOAD_CORE);
         command.arg(built("potluck-bench", "release")).arg(mode);
         command.args(["--to", &address(port), "--connections", connections]);
         command.args(["--seconds", &seconds.to_string(), "--keys", &keys()]);
         match kind {
-            Kind::Json => {}
+            Kind::Json | Kind::Pool => {}
             Kind::Burst | Kind::Steady => drop(command.arg("--stream")),
             Kind::Paced => drop(command.args(["--rate", &self.options.rate.to_string()])),
             Kind::Chunks => drop(command.args(["--listen", &address(self.upstream)])),

@@ -91,6 +91,9 @@ pub struct Flags {
     /// Worker threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = values::threads)]
     pub threads: Option<usize>,
+    /// Parts that the pool is split into, for machines with many processors; one is fairest
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::parts)]
+    pub parts: u8,
 
     /// Certificate chain (PEM, leaf first): callers then connect by https and wss
     #[arg(long, value_name = "FILE", help_heading = "Network", value_parser = values::path)]

@@ -37,6 +37,7 @@ pub fn settle(layered: &Layered, env: &Env) -> Result<Settings, Vec<String>> {
         public_url: flags.public_url.clone(),
         trusted_proxies: flags.trusted_proxy.clone(),
         threads: flags.threads.unwrap_or_else(processors),
+        parts: flags.parts,
         limits: limits(flags),
         store_false: flags.store_false,
     })

@@ -16,6 +16,8 @@ use jiff::SignedDuration;
 use potluck_server::settings::PublicUrl;
 use tracing_subscriber::EnvFilter;
 
+/// With more parts than this each would be too small to be fair, as at the edge.
+const MOST_PARTS: u8 = 64;
 /// More threads than any machine has processors for are a slip of the finger.
 const MOST_THREADS: usize = 1024;
 
@@ -123,6 +125,14 @@ pub fn threads(text: &str) -> Parsed<usize> {
         .ok()
         .filter(|n| (1..=MOST_THREADS).contains(n))
         .ok_or_else(|| format!("needs a number from 1 to {MOST_THREADS}"))
+}
+
+/// How many parts of the pool.
+pub fn parts(text: &str) -> Parsed<u8> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..=MOST_PARTS).contains(n))
+        .ok_or_else(|| format!("needs a number from 1 to {MOST_PARTS}"))
 }
 
 /// How many of something.

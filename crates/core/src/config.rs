@@ -27,7 +27,7 @@ impl Default for Config {
         Config {
             max_wait: Duration::from_secs(2),
             attempts: Self::MAX_ATTEMPTS,
-            // A million keys take some 300 MB.
+            // A million keys take some 300 MB with one model in use, and 150 MB more with each other.
             max_keys: 1 << 20,
             // Sixteen bytes each.
             conversations: 1 << 16,

@@ -6,9 +6,10 @@
 
 use crate::{
     id::{KeyId, Slot, Tombstone},
-    key::{State, Usage},
+    key::State,
     limits::Limits,
     rest::CooldownRecord,
+    usage::Usage,
 };
 
 /// Something for the driver to do.

@@ -5,8 +5,10 @@ use crate::{
     lane::Place,
     limits::Limits,
     meter::Meter,
+    rare::{Rare, Usual},
     rest::{Cause, Reach, Rest, UNNAMED_MEMORY, UNNAMED_STEPS},
     time::{Mono, Wall},
+    usage::Counts,
 };
 
 /// A key and everything known of it.
@@ -14,22 +16,14 @@ use crate::{
 pub(crate) struct Key<S> {
     pub(crate) id: KeyId,
     pub(crate) secret: S,
-    pub(crate) limits: Limits,
-    pub(crate) state: State,
-    /// Held back by the everyone-at-once guard: chosen only when nobody else can serve.
-    pub(crate) suspect: Option<Reason>,
+    pub(crate) apart: Rare<Apart>,
     pub(crate) added: Wall,
-    pub(crate) rests: Vec<Rest>,
+    pub(crate) rests: Rare<Vec<Rest>>,
     /// Its project's accounts, unless another key of the project keeps them.
-    pub(crate) meters: Vec<Meter>,
-    /// Other keys of its project, as far as any are known.
-    pub(crate) kin: Option<Box<Kin>>,
-    pub(crate) usage: Usage,
-    /// The wake-up that is queued for the end of a day whose loan is used up.
-    pub(crate) day_wake: Mono,
+    pub(crate) meters: Box<[Meter]>,
+    pub(crate) usage: Counts,
     /// Attempts under way whose head is not there yet.
     pub(crate) leases: u32,
-    pub(crate) probe: Probe,
     /// Which events are waiting to be taken.
     pub(crate) dirty: u8,
     pub(crate) used: bool,
@@ -37,22 +31,56 @@ pub(crate) struct Key<S> {
     pub(crate) class: Class,
 }
 
+/// What sets few keys apart from all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Apart {
+    pub(crate) limits: Limits,
+    pub(crate) state: State,
+    /// Held back by the everyone-at-once guard: chosen only when nobody else can serve.
+    pub(crate) suspect: Option<Reason>,
+    /// Other keys of its project, as far as any are known.
+    pub(crate) kin: Option<Box<Kin>>,
+    /// The wake-up that is queued for the end of a day whose loan is used up.
+    pub(crate) day_wake: Mono,
+    pub(crate) probe: Probe,
+}
+
+impl Usual for Apart {
+    const USUAL: &'static Apart = &Apart {
+        limits: Limits::USUAL,
+        state: State::Active,
+        suspect: None,
+        kin: None,
+        day_wake: Mono::NEVER,
+        probe: Probe { failures: 0, asked: None, cleared: 0, doubt: None, at: Mono::NEVER },
+    };
+}
+
+impl Default for Apart {
+    fn default() -> Self {
+        Self::USUAL.clone()
+    }
+}
+
+impl Usual for Vec<Rest> {
+    const USUAL: &'static Vec<Rest> = &Vec::new();
+}
+
 impl<S> Key<S> {
     pub(crate) fn new(id: KeyId, secret: S, limits: Limits, added: Wall) -> Self {
+        let mut apart = Rare::<Apart>::default();
+        if limits != Limits::USUAL {
+            apart.limits = limits;
+        }
         Key {
             id,
             secret,
-            limits,
-            state: State::Active,
-            suspect: None,
+            apart,
             added,
-            rests: Vec::new(),
-            meters: Vec::new(),
-            kin: None,
-            usage: Usage::default(),
-            day_wake: Mono::NEVER,
+            rests: Rare::default(),
+            meters: Box::default(),
+            usage: Counts::default(),
             leases: 0,
-            probe: Probe { failures: 0, asked: None, cleared: 0, doubt: None, at: Mono::NEVER },
             dirty: 0,
             used: false,
             erase_queued: false,
@@ -60,13 +88,23 @@ impl<S> Key<S> {
         }
     }
 
+    /// Adds an account, and says where it is. There is no room kept for more: most have one.
+    pub(crate) fn open(&mut self, meter: Meter) -> usize {
+        let mut meters = std::mem::take(&mut self.meters).into_vec();
+        meters.reserve_exact(1);
+        meters.push(meter);
+        self.meters = meters.into_boxed_slice();
+        self.meters.len() - 1
+    }
+
     pub(crate) fn is_active(&self) -> bool {
-        self.state == State::Active
+        self.apart.state == State::Active
     }
 
     /// Whether others may be served with the key at all now, rests apart.
     pub(crate) fn is_lent(&self, now: Wall) -> bool {
-        self.is_active() && self.suspect.is_none() && !self.limits.paused && !self.lent_out(now)
+        let apart = &*self.apart;
+        self.is_active() && apart.suspect.is_none() && !apart.limits.paused && !self.lent_out(now)
     }
 
     /// When every rest that covers this lane will be over.
@@ -91,7 +129,7 @@ impl<S> Key<S> {
 
     /// Whether today's loan is used up.
     pub(crate) fn lent_out(&self, now: Wall) -> bool {
-        let limit = self.limits.lend_per_day;
+        let limit = self.apart.limits.lend_per_day;
         limit.is_some_and(|limit| {
             limit == 0 || (now < self.usage.day_end && self.usage.lent_today >= limit)
         })
@@ -99,10 +137,10 @@ impl<S> Key<S> {
 
     /// The class in the census.
     pub(crate) fn class_at(&self, now: Mono) -> Class {
-        match &self.state {
+        match self.apart.state {
             State::Disabled { .. } => Class::Disabled,
-            State::Active if self.limits.paused => Class::Paused,
-            State::Active if self.suspect.is_some() => Class::Held,
+            State::Active if self.apart.limits.paused => Class::Paused,
+            State::Active if self.apart.suspect.is_some() => Class::Held,
             State::Active if self.rests_whole(now) => Class::Resting,
             State::Active => Class::Serving,
         }
@@ -120,7 +158,7 @@ impl<S> Key<S> {
     /// Notes a rest, one per reach: the later end wins. Whether it is a new cooldown.
     pub(crate) fn put_rest(&mut self, reach: Reach, cause: Cause, until: Mono, now: Mono) -> bool {
         let fresh = self.put(reach, cause, until, now);
-        if let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) {
+        if let Some(rest) = self.rest_of(reach) {
             rest.told = rest.told.max(until);
         }
         fresh
@@ -138,8 +176,10 @@ impl<S> Key<S> {
     }
 
     fn put(&mut self, reach: Reach, cause: Cause, until: Mono, now: Mono) -> bool {
-        let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) else {
+        let known = self.rest_of(reach);
+        let Some(rest) = known else {
             let (told, queued) = (Mono(0), Mono::NEVER);
+            self.rests.reserve_exact(1);
             self.rests.push(Rest { reach, cause, step: 0, told, until, queued });
             return true;
         };
@@ -153,9 +193,8 @@ impl<S> Key<S> {
 
     /// Takes back what the pool's own count added to a rest; whether there was anything.
     pub(crate) fn uncount(&mut self, reach: Reach, now: Mono) -> bool {
-        let counted =
-            |rest: &&mut Rest| rest.reach == reach && rest.until > now && rest.told < rest.until;
-        let Some(rest) = self.rests.iter_mut().find(counted) else { return false };
+        let counted = |rest: &&mut Rest| rest.until > now && rest.told < rest.until;
+        let Some(rest) = self.rest_of(reach).filter(counted) else { return false };
         rest.until = rest.told.max(now);
         true
     }
@@ -173,7 +212,7 @@ impl<S> Key<S> {
         let step = step.min(UNNAMED_STEPS.len() as u8 - 1);
         let until = now + UNNAMED_STEPS[usize::from(step)];
         self.put_rest(reach, Cause::Unnamed, until, now);
-        if let Some(rest) = self.rests.iter_mut().find(|rest| rest.reach == reach) {
+        if let Some(rest) = self.rest_of(reach) {
             rest.step = step;
         }
         true
@@ -187,7 +226,18 @@ impl<S> Key<S> {
 
     /// Forgets rests of one cause, so that the key may serve at once.
     pub(crate) fn lift(&mut self, lifted: impl Fn(&Rest) -> bool) {
-        self.rests.retain(|rest| !lifted(rest));
+        if !self.rests.is_empty() {
+            self.rests.retain(|rest| !lifted(rest));
+        }
+        if self.rests.is_empty() {
+            self.rests.clear();
+        }
+    }
+
+    /// The rest of one reach; at most one has it.
+    pub(crate) fn rest_of(&mut self, reach: Reach) -> Option<&mut Rest> {
+        let at = self.rests.iter().position(|rest| rest.reach == reach)?;
+        self.rests.get_mut(at)
     }
 
     /// Forgets how often an unnamed quota was met here: it serves again. A rest that still runs
@@ -308,7 +358,7 @@ pub(crate) enum Class {
 }
 
 /// How far the probing of a key is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Probe {
     /// Probes in a row that found the key dead, or found nothing out.
     pub(crate) failures: u8,
@@ -320,27 +370,6 @@ pub(crate) struct Probe {
     pub(crate) doubt: Option<Reason>,
     /// When the next probe is due, or the one under way given up.
     pub(crate) at: Mono,
-}
-
-/// What a key gave and took, counted since it joined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// The bearer's calls served with the own key.
-    pub own_calls: u64,
-    /// Tokens of those.
-    pub own_tokens: u64,
-    /// Others' calls served with this key.
-    pub lent_calls: u64,
-    /// Tokens of those.
-    pub lent_tokens: u64,
-    /// The bearer's calls served with others' keys.
-    pub borrowed_calls: u64,
-    /// Tokens of those.
-    pub borrowed_tokens: u64,
-    /// Calls lent on the day that ends at `day_end`.
-    pub lent_today: u32,
-    /// When that day ends.
-    pub day_end: Wall,
 }
 
 #[cfg(test)]

@@ -389,6 +389,9 @@ impl Pace {
     }
 
     fn fade(&self, now: Mono) -> f32 {
+        if now == self.as_of {
+            return self.busiest;
+        }
         let minutes = now.since(self.as_of).as_secs_f32() / 60.0;
         self.busiest * PEAK_FADES.powf(minutes)
     }

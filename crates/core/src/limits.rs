@@ -20,11 +20,15 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { paused: false, borrow: true, lend_per_day: None, lend_models: None }
+        Limits::USUAL
     }
 }
 
 impl Limits {
+    /// Those of whoever set none.
+    pub(crate) const USUAL: Limits =
+        Limits { paused: false, borrow: true, lend_per_day: None, lend_models: None };
+
     /// Whether the contributor named this model as lent.
     pub(crate) fn names(&self, model: &str) -> bool {
         self.lend_models.as_ref().is_some_and(|named| named.iter().any(|name| **name == *model))

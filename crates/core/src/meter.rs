@@ -14,6 +14,7 @@ use crate::{
     habit::Learning,
     ledger::Moment,
     quota::{Allowance, Axis, Tiers},
+    rare::{Rare, Usual},
     rest::Cause,
     time::Mono,
     verdict::size_bound,
@@ -22,25 +23,24 @@ use crate::{
 
 pub(crate) use kept::Kept;
 
-/// Counts of one project on one quota.
+/// Counts of one project on one quota. Two lines of memory: with a million keys, what is waited for
+/// is memory.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Meter {
     /// The lane of the quota.
     pub(crate) lane: u16,
     /// Limits in force, told or taken from the tier.
     pub(crate) allowance: Allowance,
     /// The day that the counts are of.
-    day: u32,
+    day: Day,
     requests: u32,
     tokens: u32,
     /// Counted only where a minute's limit is known.
-    minute: Option<Box<Window>>,
-    /// Prompts near a minute's tokens are not for this project before then.
-    large_from: Mono,
+    minute: Window,
+    seldom: Rare<Seldom>,
     /// Calls of the contributor's today that the own keys alone would have served,
     pub(crate) taken: u32,
-    /// those of the last minute, where no day's limit is known,
-    taken_minute: Option<Box<Window>>,
     /// and calls beyond them that were served.
     pub(crate) borrowed: u32,
     /// What the lane's ledger holds of this meter.
@@ -51,10 +51,46 @@ pub(crate) struct Meter {
     was_spent: bool,
     /// The contributor wanted more today than the own keys have.
     pub(crate) asked: bool,
+    /// The day on which Google last said that the limits hold.
+    confirmed: Day,
+}
+
+/// A day's number, good for a hundred years more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Day(u16);
+
+impl Day {
+    fn of(number: u32) -> Day {
+        Day(u16::try_from(number).unwrap_or(u16::MAX))
+    }
+
+    /// Days from this one to another.
+    fn until(self, number: u32) -> u32 {
+        number.saturating_sub(self.0.into())
+    }
+}
+
+/// What few projects need counted.
+#[derive(Clone, Debug)]
+struct Seldom {
+    /// Prompts near a minute's tokens are not for this project before then.
+    large_from: Mono,
+    /// Calls of the contributor's last minute that the own keys alone would have served, where no
+    /// day's limit is known.
+    taken_minute: Window,
     /// The project was served beyond what is usual.
     unlike: bool,
-    /// The day on which Google last said that the limits hold.
-    confirmed: u32,
+}
+
+impl Usual for Seldom {
+    const USUAL: &'static Seldom =
+        &Seldom { large_from: Mono(0), taken_minute: Window::EMPTY, unlike: false };
+}
+
+impl Default for Seldom {
+    fn default() -> Self {
+        Self::USUAL.clone()
+    }
 }
 
 /// What a ledger holds of one project.
@@ -89,43 +125,41 @@ impl Meter {
         Meter {
             lane,
             allowance: Allowance::default(),
-            day: today,
+            day: Day::of(today),
             requests: 0,
             tokens: 0,
-            minute: None,
-            large_from: Mono(0),
+            minute: Window::EMPTY,
+            seldom: Rare::default(),
             taken: 0,
-            taken_minute: None,
             borrowed: 0,
             booked: Booked::default(),
             habit: Learning::default(),
             was_spent: false,
             asked: false,
-            unlike: false,
-            confirmed: today,
+            confirmed: Day::of(today),
         }
     }
 
     /// Begins the day anew if there is another one.
     pub(crate) fn turn(&mut self, today: u32) {
-        if self.day != today {
+        if self.day != Day::of(today) {
             let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
-            self.habit.learn(self.taken.min(limit), today.saturating_sub(self.day));
+            self.habit.learn(self.taken.min(limit), self.day.until(today));
             self.was_spent = self.is_spent();
-            self.day = today;
+            self.day = Day::of(today);
             (self.requests, self.tokens) = (0, 0);
             (self.taken, self.borrowed, self.asked) = (0, 0, false);
             (self.booked.spent, self.booked.settled) = (0, false);
-            if today.saturating_sub(self.confirmed) > BELIEVED_FOR_DAYS {
+            if self.confirmed.until(today) > BELIEVED_FOR_DAYS {
                 self.allowance = Allowance::default();
-                self.confirmed = today;
+                self.confirmed = Day::of(today);
             }
         }
     }
 
     /// Whether the day before `today` was spent to its end, as far as is known.
     pub(crate) fn was_spent(&self, today: u32) -> bool {
-        if self.day == today { self.was_spent } else { self.is_spent() }
+        if self.day == Day::of(today) { self.was_spent } else { self.is_spent() }
     }
 
     /// Google served: today is another day there, too.
@@ -173,13 +207,13 @@ impl Meter {
 
     /// Whether a prompt of this size fits what is left.
     pub(crate) fn fits(&self, tokens: u32, today: u32, now: Mono) -> bool {
-        let spent = if self.day == today { self.tokens } else { 0 };
+        let spent = if self.day == Day::of(today) { self.tokens } else { 0 };
         let minute = self.allowance.limit(Axis::MinuteTokens).is_none_or(|limit| {
             if is_large(tokens, limit) {
-                return self.large_from <= now;
+                return self.seldom.large_from <= now;
             }
             let under = |_: u32, spent: u32| spent.saturating_add(tokens) <= limit;
-            self.minute.as_ref().is_none_or(|minute| minute.fits_at(now, under) == Some(now))
+            self.minute.fits_at(now, under) == Some(now)
         });
         let day = self.allowance.limit(Axis::DayTokens);
         minute && day.is_none_or(|limit| spent.saturating_add(tokens) <= limit)
@@ -188,7 +222,7 @@ impl Meter {
     /// Whether a prompt alone is too large for a minute, as one of its size was.
     pub(crate) fn is_outgrown(&self, tokens: u32, now: Mono) -> bool {
         let limit = self.allowance.limit(Axis::MinuteTokens);
-        self.large_from > now && limit.is_some_and(|limit| is_large(tokens, limit))
+        self.seldom.large_from > now && limit.is_some_and(|limit| is_large(tokens, limit))
     }
 
     /// What is spent, as far as is known, so that not even a small call passes; and until when.
@@ -206,27 +240,24 @@ impl Meter {
 
     /// A prompt alone was refused as larger than a minute: others like it are kept away for a day.
     pub(crate) fn outgrown_by_prompt(&mut self, now: Mono) {
-        self.large_from = now + LARGE_FOR;
+        self.seldom.large_from = now + LARGE_FOR;
     }
 
     /// The minute's counts, if there is a limit that they are for.
     fn minute(&mut self) -> Option<&mut Window> {
-        if !self.allowance.has_minute() {
-            return None;
-        }
-        Some(self.minute.get_or_insert_default())
+        self.allowance.has_minute().then_some(&mut self.minute)
     }
 
     /// Google named a limit, and it was yesterday's that was met.
     pub(crate) fn told_late(&mut self, axis: Axis, limit: u32, today: u32) {
         self.allowance.set(axis, Some(limit));
-        self.confirmed = today;
+        self.confirmed = Day::of(today);
     }
 
     /// Google named a limit that was met. Whether less was counted here: others spend of it too.
     pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32) -> bool {
         self.allowance.set(axis, Some(limit));
-        self.confirmed = today;
+        self.confirmed = Day::of(today);
         let counted = match axis {
             Axis::DayRequests => std::mem::replace(&mut self.requests, limit),
             Axis::DayTokens => {
@@ -241,7 +272,7 @@ impl Meter {
     /// Takes what the project was not told from its tier.
     pub(crate) fn complete(&mut self, tiers: &Tiers, binds: bool) {
         if self.allowance == Allowance::default() {
-            if binds && !self.unlike {
+            if binds && !self.seldom.unlike {
                 self.presume(tiers);
             }
         } else if !self.allowance.is_complete() {
@@ -255,24 +286,24 @@ impl Meter {
         let Some(tier) = tiers.likeliest() else { return };
         if tier.limit(Axis::DayRequests).is_some_and(|limit| self.requests >= limit) {
             self.allowance = *tier;
-            self.confirmed = 0;
+            self.confirmed = Day(0);
         }
     }
 
     /// Whether a limit that only the count enforces may be tried: Google raises limits too.
     pub(crate) fn may_try_beyond(&self, today: u32) -> bool {
-        today.saturating_sub(self.confirmed) >= TRY_BEYOND_AFTER_DAYS
+        self.confirmed.until(today) >= TRY_BEYOND_AFTER_DAYS
     }
 
     /// A day's limit is tried: not again for a while, whatever comes of it.
     pub(crate) fn tries_beyond(&mut self, today: u32) {
-        self.confirmed = today;
+        self.confirmed = Day::of(today);
     }
 
     /// Google served beyond a limit: the project is of another tier now, of which nothing is known.
     pub(crate) fn outgrew(&mut self) {
         self.allowance = Allowance::default();
-        self.unlike = true;
+        self.seldom.unlike = true;
     }
 
     /// Whether the contributor's own keys alone would serve a call now; if so it counts as taken.
@@ -291,9 +322,15 @@ impl Meter {
         entitled
     }
 
+    /// Whether what was taken changes what is booked: nothing was, or so much has come now that no
+    /// clump is waited for.
+    pub(crate) fn settles(&self) -> bool {
+        !self.booked.counts || !self.booked.settled && is_settled(self.taken, self.booked.usual)
+    }
+
     fn takes_of_minute(&mut self, now: Mono) -> bool {
         let Some(limit) = self.allowance.limit(Axis::MinuteRequests) else { return true };
-        let minute = self.taken_minute.get_or_insert_default();
+        let minute = &mut self.seldom.taken_minute;
         minute.turn(now);
         let entitled = minute.requests() < limit;
         minute.add(u16::from(entitled), 0, now);
@@ -319,6 +356,13 @@ impl Meter {
     }
 }
 
+/// Whether a contributor had so much of the usual day that it does not come all at once any more.
+pub(crate) fn is_settled(taken: u32, usual: f32) -> bool {
+    taken as f32 >= usual * SETTLED
+}
+
+/// The share of the usual day that this is.
+const SETTLED: f32 = 0.8;
 /// Limits that nothing confirmed for so long are forgotten.
 pub(crate) const BELIEVED_FOR_DAYS: u32 = 60;
 /// Whether a prompt may be larger than a minute's tokens: estimates are rough.

@@ -200,7 +200,7 @@ impl<S: Clone> Pool<S> {
     fn sync(&mut self, slot: Slot, now: Now) {
         let Some(key) = self.keys.get(slot) else { return };
         let open = key.is_lent(now.wall) && !key.rests_whole(now.mono);
-        let simple = key.limits.lend_models.is_none() && !key.rests_somewhere(now.mono);
+        let simple = key.apart.limits.lend_models.is_none() && !key.rests_somewhere(now.mono);
         self.lent.set(slot.at, open && simple);
         match open && !simple {
             true => drop(self.picky.insert(slot.at)),
@@ -267,7 +267,7 @@ impl<S: Clone> Pool<S> {
 fn lends<S>(key: &Key<S>, lanes: &Lanes, number: u16, now: Now) -> bool {
     let lane = lanes.at(number);
     key.is_lent(now.wall)
-        && lane.terms.allow(&key.limits, &lane.model)
+        && lane.terms.allow(&key.apart.limits, &lane.model)
         && key.rest(lanes.place(number), now.mono).is_none()
 }
 

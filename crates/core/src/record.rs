@@ -1,11 +1,14 @@
 //! What the pool tells of itself: to the store, to a contributor, to the public.
 
+use std::ops::AddAssign;
+
 use crate::{
     id::KeyId,
-    key::{State, Usage},
+    key::State,
     limits::Limits,
     rest::CooldownRecord,
     time::Wall,
+    usage::Usage,
     wire::{Family, Metered},
 };
 
@@ -135,4 +138,59 @@ pub struct LaneGauge {
     pub metered: Metered,
     /// Keys that can be lent here now.
     pub ready: u32,
+}
+
+// A pool in parts tells of itself as one: what its parts tell is added up here and nowhere else.
+
+impl AddAssign for Census {
+    fn add_assign(&mut self, other: Census) {
+        self.serving += other.serving;
+        self.resting += other.resting;
+        self.held += other.held;
+        self.paused += other.paused;
+        self.disabled += other.disabled;
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Summary) {
+        self.keys += other.keys;
+        self.models.extend(other.models);
+        self.models.sort_unstable();
+        self.models.dedup();
+        add(&mut self.last_hour, other.last_hour);
+    }
+}
+
+impl AddAssign for Metrics {
+    fn add_assign(&mut self, other: Metrics) {
+        self.keys += other.keys;
+        self.exchanges += other.exchanges;
+        self.under_way += other.under_way;
+        add(&mut self.verdicts, other.verdicts);
+        add(&mut self.refusals, other.refusals);
+        add(&mut self.cooldowns, other.cooldowns);
+        other.lanes.into_iter().for_each(|lane| add_lane(&mut self.lanes, lane));
+        self.kept_conversations += other.kept_conversations;
+        self.tombstones += other.tombstones;
+    }
+}
+
+fn add(sums: &mut Vec<(&'static str, u64)>, more: Vec<(&'static str, u64)>) {
+    for (name, count) in more {
+        match sums.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += count,
+            None => sums.push((name, count)),
+        }
+    }
+}
+
+fn add_lane(lanes: &mut Vec<LaneGauge>, more: LaneGauge) {
+    let is = |lane: &&mut LaneGauge| {
+        lane.model == more.model && lane.family == more.family && lane.metered == more.metered
+    };
+    match lanes.iter_mut().find(is) {
+        Some(lane) => lane.ready += more.ready,
+        None => lanes.push(more),
+    }
 }

@@ -12,14 +12,17 @@ use crate::time::Mono;
 /// Requests and tokens of the last minute.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
-    cells: Vec<Cell>,
+    /// Room for cells, of which so many are held. A list of the usual kind would be half as large
+    /// again, and most keys have one cell.
+    room: Option<Box<[Cell]>>,
+    held: u8,
     /// The newest cell's second, whole.
     newest: u32,
     requests: u32,
     tokens: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cell {
     /// The lower bits of the second: cells are at most a minute apart.
     second: u16,
@@ -30,6 +33,10 @@ struct Cell {
 }
 
 impl Window {
+    /// Nothing spent.
+    pub(crate) const EMPTY: Window =
+        Window { room: None, held: 0, newest: 0, requests: 0, tokens: 0 };
+
     pub(crate) fn requests(&self) -> u32 {
         self.requests
     }
@@ -45,7 +52,7 @@ impl Window {
         let second = second(now);
         self.requests += u32::from(requests);
         self.tokens = self.tokens.saturating_add(tokens);
-        match self.cells.last_mut() {
+        match self.cells_mut().last_mut() {
             Some(cell) if cell.second == second as u16 => {
                 cell.requests = cell.requests.saturating_add(requests);
                 cell.tokens = cell.tokens.saturating_add(tokens);
@@ -53,7 +60,7 @@ impl Window {
             }
             _ => {
                 let (second, last) = (second as u16, within(now));
-                self.cells.push(Cell { second, last, requests, tokens });
+                self.push(Cell { second, last, requests, tokens });
             }
         }
         self.newest = second;
@@ -62,7 +69,8 @@ impl Window {
     /// Takes back what was counted at a moment and was not spent after all.
     pub(crate) fn remove(&mut self, requests: u16, tokens: u32, at: Mono) {
         let second = second(at) as u16;
-        let Some(cell) = self.cells.iter_mut().rev().find(|cell| cell.second == second) else {
+        let Some(cell) = self.cells_mut().iter_mut().rev().find(|cell| cell.second == second)
+        else {
             return;
         };
         let (requests, tokens) = (requests.min(cell.requests), tokens.min(cell.tokens));
@@ -74,14 +82,48 @@ impl Window {
 
     /// Forgets what has left the minute.
     pub(crate) fn turn(&mut self, now: Mono) {
+        let cells = self.cells();
         let left = match second(now).saturating_sub(self.newest) {
-            0..=LONGEST => self.cells.iter().take_while(|cell| self.leaves(cell) <= now).count(),
-            _ => self.cells.len(),
+            0..=LONGEST => cells.iter().take_while(|cell| self.leaves(cell) <= now).count(),
+            _ => cells.len(),
         };
-        for cell in self.cells.drain(..left) {
-            self.requests -= u32::from(cell.requests);
-            self.tokens -= cell.tokens;
+        if left > 0 {
+            self.forget(left);
         }
+    }
+
+    /// Forgets the oldest cells.
+    fn forget(&mut self, left: usize) {
+        let (mut requests, mut tokens) = (0, 0_u32);
+        for cell in &self.cells()[..left] {
+            requests += u32::from(cell.requests);
+            tokens = cell.tokens.saturating_add(tokens);
+        }
+        self.requests = self.requests.saturating_sub(requests);
+        self.tokens = self.tokens.saturating_sub(tokens);
+        self.cells_mut().copy_within(left.., 0);
+        self.held -= left as u8;
+    }
+
+    fn push(&mut self, cell: Cell) {
+        let held = usize::from(self.held);
+        if self.room.as_ref().map_or(0, |room| room.len()) == held {
+            let mut more = vec![Cell::default(); (held * 2).max(1)].into_boxed_slice();
+            more[..held].copy_from_slice(self.cells());
+            self.room = Some(more);
+        }
+        self.held += 1;
+        if let Some(last) = self.cells_mut().last_mut() {
+            *last = cell;
+        }
+    }
+
+    fn cells(&self) -> &[Cell] {
+        self.room.as_deref().map_or(&[], |room| &room[..usize::from(self.held)])
+    }
+
+    fn cells_mut(&mut self) -> &mut [Cell] {
+        self.room.as_deref_mut().map_or(&mut [], |room| &mut room[..usize::from(self.held)])
     }
 
     /// When so much of what is counted will have left that `fits` holds; now if it does already,
@@ -91,7 +133,7 @@ impl Window {
         if fits(requests, tokens) {
             return Some(now);
         }
-        for cell in &self.cells {
+        for cell in self.cells() {
             requests -= u32::from(cell.requests);
             tokens -= cell.tokens;
             if fits(requests, tokens) {
@@ -190,7 +232,7 @@ mod tests {
                 plain.drain(..left);
                 let sums = plain.iter().fold((0, 0), |(r, t), one| (r + u32::from(one.1), t + one.2));
                 prop_assert_eq!((window.requests(), window.tokens()), sums);
-                prop_assert!(window.cells.len() <= LONGEST as usize + 1);
+                prop_assert!(window.cells().len() <= LONGEST as usize + 1);
             }
         }
     }

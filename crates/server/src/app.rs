@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use parking_lot::{Mutex, MutexGuard};
-use potluck_core::{KeyId, Pool, Tombstone};
+use potluck_core::{KeyId, Tombstone};
 use potluck_gemini::ApiKey;
 use potluck_store::Store;
 use potluck_vault::Vault;
 
 use crate::clock::Clock;
 use crate::kept::Budget;
-use crate::lent::Lent;
 use crate::metrics::Metrics;
+use crate::pools::Pools;
 use crate::sending::Sending;
 use crate::settings::Settings;
 use crate::transport::{Shutdown, Upstream};
@@ -24,8 +23,9 @@ pub struct App {
     pub settings: Settings,
     /// The operators' password.
     pub admin_token: String,
-    /// Every decision is made in here. Held for a microsecond at a time, never across a wait.
-    pub pool: Mutex<Pool<Lent>>,
+    /// Every decision is made in here. A part is held for a microsecond at a time, never across a
+    /// wait.
+    pub pools: Pools,
     /// Opens, seals and recognises keys.
     pub vault: Vault,
     /// What survives.
@@ -55,11 +55,6 @@ impl App {
     /// What it would leave behind.
     pub fn tombstone(&self, key: &ApiKey) -> Tombstone {
         Tombstone(self.vault.tombstone(key))
-    }
-
-    /// The pool, for one decision.
-    pub fn pool(&self) -> MutexGuard<'_, Pool<Lent>> {
-        self.pool.lock()
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::app::{App, Hand};
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
+use crate::pools::PartNumber;
 use crate::sending::Sending;
 use crate::transport::body::collect;
 use crate::{clock, forward};
@@ -39,8 +40,8 @@ const PROBE: Duration = Duration::from_secs(30);
 const MAX_ERROR: usize = 64 << 10;
 
 /// Carries out what the pool wants until it is told to stop, and then writes the rest down.
-/// `counts` are as they are on the disk.
-pub async fn run(hand: Hand, counts: Counts, mut stop: oneshot::Receiver<()>) {
+/// `counts` are each part's, as they are on the disk.
+pub async fn run(hand: Hand, counts: Vec<Counts>, mut stop: oneshot::Receiver<()>) {
     let mut scribe = Scribe { counts, again: Vec::new() };
     let probes = Arc::new(Semaphore::new(PROBES));
     let mut tick = interval(TICK);
@@ -51,19 +52,23 @@ pub async fn run(hand: Hand, counts: Counts, mut stop: oneshot::Receiver<()>) {
             _ = &mut stop => break,
         }
         hand.app.clock.set_right();
-        hand.app.pool().handle_timeout(hand.app.clock.now());
+        hand.app.pools.all().for_each(|mut pool| pool.handle_timeout(hand.app.clock.now()));
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;
     }
-    hand.app.pool().flush();
+    hand.app.pools.all().for_each(|mut pool| pool.flush());
     scribe.turn(&hand, None).await;
 }
 
+/// What a part of the pool wants.
+type Told = (PartNumber, Event<Lent>);
+
 /// Writes the pool's changes down.
 struct Scribe {
-    counts: Counts,
+    /// Each part's.
+    counts: Vec<Counts>,
     /// What the store had no room for.
-    again: Vec<Event<Lent>>,
+    again: Vec<Told>,
 }
 
 impl Scribe {
@@ -74,9 +79,9 @@ impl Scribe {
             if events.is_empty() {
                 return;
             }
-            let learned = events.extract_if(.., |event| is_learned(event)).collect();
-            for event in events.drain(..) {
-                self.carry_out(hand, event, probes).await;
+            let learned = events.extract_if(.., |(_, event)| is_learned(event)).collect();
+            for told in events.drain(..) {
+                self.carry_out(hand, told, probes).await;
             }
             self.write_learned(&hand.app, learned).await;
             if !self.again.is_empty() {
@@ -88,19 +93,19 @@ impl Scribe {
     async fn carry_out(
         &mut self,
         hand: &Hand,
-        event: Event<Lent>,
+        (part, event): Told,
         probes: Option<&Arc<Semaphore>>,
     ) {
         match event {
             Event::Probe { slot, secret, .. } => {
                 if let Some(probes) = probes {
-                    probe(hand, slot, secret, probes.clone());
+                    probe(hand, (part, slot), secret, probes.clone());
                 }
             }
             Event::Alarm(alarm) => tell(alarm),
             event => {
-                if let Err(error) = self.write(&hand.app, &event).await {
-                    self.failed(&hand.app, error, [event]);
+                if let Err(error) = self.write(&hand.app, part, &event).await {
+                    self.failed(&hand.app, error, [(part, event)]);
                 }
             }
         }
@@ -108,10 +113,10 @@ impl Scribe {
 
     /// Some of these are told every half-minute, a key and a quota each: they are written together,
     /// and behind all else, as an erased key has nothing to be learned of.
-    async fn write_learned(&mut self, app: &App, events: Vec<Event<Lent>>) {
+    async fn write_learned(&mut self, app: &App, events: Vec<Told>) {
         let (mut keys, mut quotas) = (Vec::new(), Vec::new());
-        for event in &events {
-            match self.counts.order(event, clock::wall()) {
+        for (part, event) in &events {
+            match self.counts[usize::from(*part)].order(event, clock::wall()) {
                 Some(Order::Learned(learned)) => keys.push(learned),
                 Some(Order::Quota(quota)) => quotas.push(quota),
                 _ => {}
@@ -129,12 +134,7 @@ impl Scribe {
         }
     }
 
-    fn failed(
-        &mut self,
-        app: &App,
-        error: StoreError,
-        events: impl IntoIterator<Item = Event<Lent>>,
-    ) {
+    fn failed(&mut self, app: &App, error: StoreError, events: impl IntoIterator<Item = Told>) {
         if matches!(error, StoreError::Busy | StoreError::Full | StoreError::Unavailable) {
             self.again.extend(events);
             return;
@@ -143,10 +143,16 @@ impl Scribe {
         tracing::error!(%error, "a change could not be stored");
     }
 
-    async fn write(&mut self, app: &App, event: &Event<Lent>) -> Result<(), StoreError> {
-        let Some(order) = self.counts.order(event, clock::wall()) else { return Ok(()) };
-        give(app, order).await?;
-        self.counts.written(event);
+    async fn write(
+        &mut self,
+        app: &App,
+        part: PartNumber,
+        event: &Event<Lent>,
+    ) -> Result<(), StoreError> {
+        let counts = &mut self.counts[usize::from(part)];
+        let Some(order) = counts.order(event, clock::wall()) else { return Ok(()) };
+        give(app, part, order).await?;
+        counts.written(event);
         Ok(())
     }
 }
@@ -155,8 +161,8 @@ fn is_learned(event: &Event<Lent>) -> bool {
     matches!(event, Event::Learned { .. } | Event::Quota { .. })
 }
 
-/// Gives the store an order.
-async fn give(app: &App, order: Order) -> Result<(), StoreError> {
+/// Gives the store an order of one part's.
+async fn give(app: &App, part: PartNumber, order: Order) -> Result<(), StoreError> {
     let store = &app.store;
     match order {
         Order::State(id, state, at) => store.set_state(id, state, at).await.map(drop),
@@ -167,13 +173,15 @@ async fn give(app: &App, order: Order) -> Result<(), StoreError> {
         Order::Quota(quota) => store.set_quotas(vec![quota]).await,
         Order::Withdraw(id, row) => {
             let withdrawn = |pool: &Pool<Lent>| pool.is_withdrawn(Tombstone(row.id));
-            still(app, withdrawn, || store.withdraw(id, row)).await
+            still(app, part, withdrawn, || store.withdraw(id, row)).await
         }
         Order::Lift(tombstone) => {
             let lifted = |pool: &Pool<Lent>| !pool.is_withdrawn(Tombstone(tombstone));
-            still(app, lifted, || store.lift(tombstone)).await
+            still(app, part, lifted, || store.lift(tombstone)).await
         }
-        Order::Erase(id) => still(app, |pool| !pool.knows(KeyId(id)), || store.erase(id)).await,
+        Order::Erase(id) => {
+            still(app, part, |pool| !pool.knows(KeyId(id)), || store.erase(id)).await
+        }
     }
 }
 
@@ -181,11 +189,12 @@ async fn give(app: &App, order: Order) -> Result<(), StoreError> {
 /// under the lock nothing that happens later can be undone by a change that comes late.
 async fn still(
     app: &App,
+    part: PartNumber,
     holds: impl FnOnce(&Pool<Lent>) -> bool,
     order: impl FnOnce() -> Answer<bool>,
 ) -> Result<(), StoreError> {
     let ordered = {
-        let pool = app.pool();
+        let pool = app.pools.at(part);
         holds(&pool).then(order)
     };
     match ordered {
@@ -194,19 +203,21 @@ async fn still(
     }
 }
 
-fn take(app: &App, events: &mut Vec<Event<Lent>>) {
+fn take(app: &App, events: &mut Vec<Told>) {
     let now = app.clock.now();
-    let mut pool = app.pool();
-    while events.len() < TURN {
-        match pool.poll_event(now) {
-            Some(event) => events.push(event),
-            None => return,
+    for part in 0..app.pools.count() {
+        let mut pool = app.pools.at(part);
+        while events.len() < TURN {
+            match pool.poll_event(now) {
+                Some(event) => events.push((part, event)),
+                None => break,
+            }
         }
     }
 }
 
 /// Asks Google about a key with a call that costs no quota.
-fn probe(hand: &Hand, slot: Slot, secret: Lent, probes: Arc<Semaphore>) {
+fn probe(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Arc<Semaphore>) {
     let hand = hand.clone();
     tokio::spawn(async move {
         // Closed never; an error would only mean that nobody probes any more.
@@ -217,7 +228,7 @@ fn probe(hand: &Hand, slot: Slot, secret: Lent, probes: Arc<Semaphore>) {
             Some(Err(failure)) => Outcome::Failed(failure),
             None => Outcome::NoAnswer,
         };
-        hand.app.pool().probed(slot, outcome, hand.app.clock.now());
+        hand.app.pools.at(part).probed(slot, outcome, hand.app.clock.now());
     });
 }
 

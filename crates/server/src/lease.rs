@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use potluck_core::{After, Call, End, Exchange, Outcome, Step};
+use potluck_core::{After, Call, End, Ending, Exchange, Outcome, Step};
 use potluck_gemini::failure::Failure;
 
 use crate::app::App;
 use crate::lent::Lent;
+use crate::pools::{Elsewhere, PartNumber};
 
 /// One exchange under way.
 pub struct Lease {
@@ -18,6 +19,9 @@ pub struct Lease {
     /// Empty only while it is being dropped. Boxed, since leases are moved more often than looked
     /// into.
     exchange: Option<Box<Exchange>>,
+    /// The part of the pool that serves it, and the one where its bearer is at home.
+    part: PartNumber,
+    home: PartNumber,
     /// What follows an answer that is to be dropped, asked for under the lock of its report.
     following: Option<Box<Step<Lent>>>,
     end: End,
@@ -25,16 +29,25 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Begins an exchange and asks for its first step, under one lock.
+    /// Begins an exchange and asks for its first step, under one lock; where nothing is left at
+    /// home, in another part of the pool.
     pub fn begin(app: &Arc<App>, call: Call<'_>) -> (Lease, Step<Lent>) {
         let now = app.clock.now();
-        let mut pool = app.pool.lock();
+        let home = app.pools.home(call.bearer);
+        let mut pool = app.pools.at(home);
         let mut exchange = pool.begin(call, now);
-        let step = pool.next(&mut exchange, now);
+        let mut step = pool.next(&mut exchange, now);
         drop(pool);
+        let mut part = home;
+        if let (Step::Refuse(_), Some(guest)) = (&step, exchange.guest())
+            && let Some(found) = app.pools.elsewhere(call, guest, now)
+        {
+            app.pools.at(home).finish(exchange, End::LEFT, now);
+            Elsewhere { part, exchange, step } = found;
+        }
         let (exchange, app) = (Some(Box::new(exchange)), app.clone());
-        let prompt_tokens = call.prompt_tokens;
-        (Lease { app, exchange, following: None, end: End::LEFT, prompt_tokens }, step)
+        let (following, end, prompt_tokens) = (None, End::LEFT, call.prompt_tokens);
+        (Lease { app, exchange, part, home, following, end, prompt_tokens }, step)
     }
 
     /// The next step.
@@ -42,8 +55,8 @@ impl Lease {
         if let Some(step) = self.following.take() {
             return *step;
         }
-        self.with(Step::Refuse(potluck_core::Refusal::NoAnswer), |app, exchange| {
-            app.pool.lock().next(exchange, app.clock.now())
+        self.with(Step::Refuse(potluck_core::Refusal::NoAnswer), |app, part, exchange| {
+            app.pools.at(part).next(exchange, app.clock.now())
         })
     }
 
@@ -51,7 +64,7 @@ impl Lease {
     pub fn report(&mut self, outcome: Outcome<'_>) -> After {
         let Some(exchange) = &mut self.exchange else { return After::Pass };
         let now = self.app.clock.now();
-        let mut pool = self.app.pool.lock();
+        let mut pool = self.app.pools.at(self.part);
         let after = pool.report(exchange, outcome, now);
         if after == After::Again {
             self.following = Some(Box::new(pool.next(exchange, now)));
@@ -61,15 +74,15 @@ impl Lease {
 
     /// The store has the bearer's key; false where the pool is full.
     pub fn admitted(&mut self, secret: Lent) -> bool {
-        self.with(false, |app, exchange| {
-            app.pool.lock().admitted(exchange, secret, app.clock.now())
+        self.with(false, |app, part, exchange| {
+            app.pools.at(part).admitted(exchange, secret, app.clock.now())
         })
     }
 
     /// An error arrived behind a 2xx head.
     pub fn interrupted(&mut self, failure: &Failure) {
-        self.with((), |app, exchange| {
-            app.pool.lock().interrupted(exchange, failure, app.clock.now());
+        self.with((), |app, part, exchange| {
+            app.pools.at(part).interrupted(exchange, failure, app.clock.now());
         });
     }
 
@@ -95,7 +108,7 @@ impl Lease {
 
     /// Whether the caller's key is in the pool.
     pub fn bearer_is_known(&self) -> bool {
-        self.exchange.as_ref().is_some_and(|exchange| exchange.bearer_is_known())
+        self.is_guest() || self.exchange.as_ref().is_some_and(|exchange| exchange.bearer_is_known())
     }
 
     /// Whether the caller's own key served.
@@ -103,9 +116,14 @@ impl Lease {
         self.exchange.as_ref().and_then(|exchange| exchange.served_by_own()).unwrap_or(true)
     }
 
-    fn with<T>(&mut self, gone: T, act: impl FnOnce(&App, &mut Exchange) -> T) -> T {
+    /// Whether another part than the bearer's own serves it.
+    fn is_guest(&self) -> bool {
+        self.part != self.home
+    }
+
+    fn with<T>(&mut self, gone: T, act: impl FnOnce(&App, PartNumber, &mut Exchange) -> T) -> T {
         match &mut self.exchange {
-            Some(exchange) => act(&self.app, exchange),
+            Some(exchange) => act(&self.app, self.part, exchange),
             None => gone,
         }
     }
@@ -113,9 +131,12 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(exchange) = self.exchange.take() {
-            let now = self.app.clock.now();
-            self.app.pool.lock().finish(*exchange, self.end, now);
+        let Some(exchange) = self.exchange.take() else { return };
+        let (now, bearer) = (self.app.clock.now(), exchange.bearer());
+        self.app.pools.at(self.part).finish(*exchange, self.end, now);
+        if let Some(bearer) = bearer.filter(|_| self.is_guest() && self.end.ending != Ending::Left)
+        {
+            self.app.pools.at(self.home).borrowed_elsewhere(bearer, self.end.tokens, now);
         }
     }
 }

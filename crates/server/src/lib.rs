@@ -33,6 +33,7 @@ mod outgoing;
 mod own;
 mod passing;
 mod pooled;
+mod pools;
 mod problem;
 mod sending;
 mod served;

@@ -35,9 +35,9 @@ pub async fn answer(
     }
     let app = &hand.app;
     Ok(match page {
-        Page::KeyCount => json(&table::key_count(app.pool().key_count())),
-        Page::Badge => typed(SVG, badge::svg(app.pool().key_count())),
-        Page::Pool => json(&table::summary(&app.pool().summary(app.clock.now()))),
+        Page::KeyCount => json(&table::key_count(app.pools.key_count())),
+        Page::Badge => typed(SVG, badge::svg(app.pools.key_count())),
+        Page::Pool => json(&table::summary(&app.pools.summary(app.clock.now()))),
         Page::Alive => typed(TEXT, "ok\n"),
         Page::Ready => ready(app),
         Page::Metrics => {

@@ -37,7 +37,7 @@ pub async fn answer(hand: &Hand, request: Request<Incoming>) -> Result<Reply, Pr
 
 fn look(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply, Problem> {
     let app = &hand.app;
-    let pool = app.pool();
+    let pool = app.pools.of(id);
     match pool.me(id, app.clock.now()) {
         Some(seen) => Ok(local::json(&me::view(&seen))),
         None if pool.is_withdrawn(tombstone) => Ok(local::json(&me::withdrawn())),
@@ -59,7 +59,7 @@ async fn change(
     let app = &hand.app;
     // As for a withdrawal: what the pool decides first, the store does first.
     let (changed, lifting) = {
-        let mut pool = app.pool();
+        let mut pool = app.pools.of(id);
         let changed = pool.change(id, Some(tombstone), patch, app.clock.now());
         let lifting: potluck_store::Answer<bool> = match changed {
             Changed::MayRejoin => app.store.lift(tombstone.0),
@@ -89,14 +89,14 @@ async fn withdraw(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply,
     let row = potluck_store::Tombstone { id: tombstone.0, at: clock::wall().0 };
     // The store takes orders when it is called: under the lock, its order is the pool's.
     let (mut withdrawal, erasing) = {
-        let mut pool = app.pool();
+        let mut pool = app.pools.of(id);
         (pool.withdraw(id, tombstone, app.clock.now()), app.store.withdraw(id.0, row))
     };
     let erased = erasing.await.map_err(|error| local::store_trouble(app, &error))?;
     if withdrawal.is_none() && erased {
         // It was stored a moment ago, for a caller who left or whose answer is yet to go: whether
         // or not it has joined meanwhile, it is out, and stays out.
-        let mut pool = app.pool();
+        let mut pool = app.pools.of(id);
         withdrawal = pool.withdraw(id, tombstone, app.clock.now());
         pool.restore_tombstone(tombstone);
     }
@@ -104,7 +104,7 @@ async fn withdraw(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply,
         return if erased { Ok(gone()) } else { Err(Problem::new(Reason::UnknownKey)) };
     };
     let deadline = tokio::time::Instant::now() + LAST_LEASE;
-    while app.pool().leases(withdrawal.slot) > 0 && tokio::time::Instant::now() < deadline {
+    while app.pools.of(id).leases(withdrawal.slot) > 0 && tokio::time::Instant::now() < deadline {
         sleep(LOOK).await;
     }
     Ok(gone())

@@ -45,7 +45,7 @@ impl Metrics {
 
     /// Everything, as OpenMetrics text.
     pub fn text(&self, app: &App) -> String {
-        let pool = numbers::told(&app.pool().metrics());
+        let pool = numbers::told(&app.pools.metrics());
         let mut registry = numbers::registry();
         self.register(&mut registry);
         numbers::register(&mut registry, &pool);

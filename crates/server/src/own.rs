@@ -52,7 +52,7 @@ pub async fn exchange(
     let safe = matches!(head.method, Method::GET | Method::HEAD);
     let body = outgoing_body(hand, &head.headers, body, asked).await?;
     let id = app.key_id(key);
-    let known = app.pool().knows(id);
+    let known = app.pools.of(id).knows(id);
     let tombstone = (!known).then(|| app.tombstone(key));
     let bearer = Bearer { id, tombstone, source: asked.caller.block() };
     let call = calls::own_call(&asked.route, bearer);

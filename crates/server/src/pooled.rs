@@ -31,7 +31,7 @@ pub async fn answer(
         return Err(Problem::new(Reason::TooLarge));
     }
     let id = app.key_id(key);
-    let known = app.pool().knows(id);
+    let known = app.pools.of(id).knows(id);
     if asked.masked || (!known && is_longer_than(&body, UNPROVEN)) {
         return Box::pin(own::answer(hand, asked, body, key)).await;
     }

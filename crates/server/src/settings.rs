@@ -35,6 +35,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Worker threads, at least one.
     pub threads: usize,
+    /// Parts that the pool is split into, each with a lock of its own; at least one.
+    pub parts: u8,
     /// Time limits.
     pub limits: Limits,
     /// Adds `"store": false` to pooled bodies that do not say. Off: not every version knows it.

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use potluck_core::{Config, KeyId, Pool, Tombstone};
@@ -24,6 +23,7 @@ use crate::clock::{self, Clock};
 use crate::kept::Budget;
 use crate::lent::Lent;
 use crate::metrics::Metrics;
+use crate::pools::{PartNumber, Pools, home};
 use crate::settings::{Secrets, Settings};
 use crate::transport::listen::{Door, Limits as DoorLimits, bind, serve};
 use crate::transport::tls::{self, TlsError};
@@ -100,14 +100,13 @@ impl Server {
         let addr = door.listener.local_addr().map_err(StartError::System)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(StartError::System)?;
-        let (pool, counts, seed) =
-            runtime.block_on(hydrate(&*store, &vault, settings.limits.wait))?;
+        let (pools, counts, seed) = runtime.block_on(hydrate(&*store, &vault, &settings))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
-        let keys = pool.key_count();
+        let keys = pools.key_count();
         let app = Arc::new(App {
             admin_token: secrets.admin_token,
-            pool: Mutex::new(pool),
+            pools,
             vault,
             store,
             clock: Clock::start(),
@@ -188,24 +187,29 @@ fn door(settings: &Settings) -> Result<Door, StartError> {
     Ok(Door { listener, tls, limits, trusted: settings.trusted_proxies.clone() })
 }
 
-/// The pool out of the store, each key's counts as stored, and a seed nobody can foresee.
+/// The pool out of the store, each key in its part, each key's counts as stored, and a seed nobody can foresee.
 async fn hydrate(
     store: &dyn Store,
     vault: &Vault,
-    max_wait: Duration,
-) -> Result<(Pool<Lent>, Counts, u64), StartError> {
+    settings: &Settings,
+) -> Result<(Pools, Vec<Counts>, u64), StartError> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(io::Error::other(error)))?;
     let seed = u64::from_le_bytes(seed);
-    let mut pool = Pool::new(Config { max_wait, ..Config::default() }, seed);
+    let (max_wait, parts) = (settings.limits.wait, settings.parts);
+    let config = Config { max_wait, parts, ..Config::default() };
+    let part = |number: PartNumber| Pool::new(config.clone(), seed.wrapping_add(number.into()));
+    let mut pools: Vec<Pool<Lent>> = (0..parts.max(1)).map(part).collect();
     let clock = Clock::start();
     let day_end = potluck_core::next_midnight(clock::wall());
     let snapshot = store.load(rows::day_ending(day_end)).await?;
-    let mut counts = Counts::default();
+    let mut counts: Vec<_> = (0..parts.max(1)).map(Counts::of_part).collect();
     for stone in &snapshot.tombstones {
-        pool.restore_tombstone(Tombstone(stone.id));
+        pools.iter_mut().for_each(|pool| pool.restore_tombstone(Tombstone(stone.id)));
     }
-    rows::restore_quotas(&mut pool, &snapshot, WHOLE, clock.now());
+    for (pool, number) in pools.iter_mut().zip(0..) {
+        rows::restore_quotas(pool, &snapshot, number, clock.now());
+    }
     let found = rows::Found::of(&snapshot);
     for row in &snapshot.keys {
         let key = match vault.open(&row.id, &row.sealed) {
@@ -216,14 +220,12 @@ async fn hydrate(
             }
         };
         let record = found.record(row, day_end);
-        counts.stored(record.id, record.usage);
-        pool.restore(record, Lent::of(&key), clock.now());
+        let home = usize::from(home(record.id, parts));
+        counts[home].stored(record.id, record.usage);
+        pools[home].restore(record, Lent::of(&key), clock.now());
     }
-    Ok((pool, counts, seed))
+    Ok((Pools::new(pools), counts, seed))
 }
-
-/// The pool is not split: what it learns is of its one part.
-const WHOLE: u8 = 0;
 
 /// Serves until it is told to stop, then leaves everything on the disk.
 fn run(
@@ -231,7 +233,7 @@ fn run(
     door: Door,
     workers: &Workers,
     hand: Hand,
-    counts: Counts,
+    counts: Vec<Counts>,
 ) -> Result<(), StopError> {
     runtime.block_on(async {
         let shutdown = hand.app.shutdown.clone();

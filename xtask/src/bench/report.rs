@@ -1,6 +1,7 @@
 //! What was measured, as tables for people or as JSON.
 
 use super::candidates::Candidate;
+use super::pool::Decisions;
 use super::{Kind, Metered, Sample};
 use crate::Result;
 use serde_json::{Value, json};
@@ -24,9 +25,15 @@ pub fn progress(round: usize, sample: &Sample) {
 }
 
 /// The end.
-pub fn print(samples: &[Sample], candidates: &[Candidate], json: bool) -> Result {
+pub fn print(
+    samples: &[Sample],
+    candidates: &[Candidate],
+    decisions: Option<&Decisions>,
+    json: bool,
+) -> Result {
     if json {
-        let document = document(samples, candidates);
+        let mut document = document(samples, candidates);
+        document["pool"] = json!(decisions);
         let text = serde_json::to_string_pretty(&document).map_err(|e| e.to_string())?;
         println!("{text}");
         return Ok(());
@@ -44,7 +51,7 @@ pub fn print(samples: &[Sample], candidates: &[Candidate], json: bool) -> Result
     for kind in [Kind::Json, Kind::Burst, Kind::Steady, Kind::Paced, Kind::Chunks] {
         table(kind, samples, candidates);
     }
-    Ok(())
+    decisions.map_or(Ok(()), |decisions| decisions.print(json))
 }
 
 fn table(kind: Kind, samples: &[Sample], candidates: &[Candidate]) {
@@ -81,6 +88,7 @@ fn table(kind: Kind, samples: &[Sample], candidates: &[Candidate]) {
                 ratio(mine.p50, base.p50),
                 mine.rss
             ),
+            Kind::Pool => continue,
         };
         println!("  {:9} {line}", candidate.name);
     }
@@ -151,6 +159,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Steady => "steady",
         Kind::Paced => "paced",
         Kind::Chunks => "chunks",
+        Kind::Pool => "pool",
     }
 }
 
@@ -160,6 +169,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::Burst => "Streams of 20 events in a burst, 64 connections: streams per second",
         Kind::Steady => "Streams of 20 events a millisecond apart, 256 connections",
         Kind::Paced => "Small JSON at a fixed rate, open loop: latency from when a call was due",
+        Kind::Pool => "The pool's own decisions",
         Kind::Chunks => "Delay of each event of a stream, from the upstream's write to the client",
     }
 }

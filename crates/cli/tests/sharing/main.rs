@@ -3,6 +3,7 @@
 //! - `spread`: even shares, conversations;
 //! - `failover`: what an answer of Google's means for the key and the call;
 //! - `resting`: cooldowns, and a pool that is exhausted; `learned`: what of quotas outlives a restart;
+//! - `parts`: a pool that is split;
 //! - `own`: what is never pooled; `money`: what is pooled by permission only.
 
 #![allow(clippy::unwrap_used)]
@@ -14,6 +15,7 @@ mod failover;
 mod learned;
 mod money;
 mod own;
+mod parts;
 mod resting;
 mod spread;
 

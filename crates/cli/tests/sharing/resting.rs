@@ -10,7 +10,7 @@ use crate::common::serving::{MODEL, Potluck, generate, key, prompt, sim, stream}
 use crate::shares;
 
 /// A quota that Google would refuse with this id, to be retried after so long.
-fn quota(id: &str, delay: &str) -> Act {
+pub fn quota(id: &str, delay: &str) -> Act {
     let details = json!([
         { "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{
             "quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
@@ -24,7 +24,7 @@ fn quota(id: &str, delay: &str) -> Act {
 }
 
 const MINUTE: &str = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier";
-const DAY: &str = "GenerateRequestsPerDayPerProjectPerModel-FreeTier";
+pub const DAY: &str = "GenerateRequestsPerDayPerProjectPerModel-FreeTier";
 
 fn sample(name: &str) -> Act {
     Act::Sample(name.to_owned())

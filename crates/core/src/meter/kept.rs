@@ -2,13 +2,13 @@
 //!
 //! The minute's counts are not kept: a restart takes about as long as they matter.
 
-use super::{BELIEVED_FOR_DAYS, Meter};
+use super::{BELIEVED_FOR_DAYS, Day, Meter, Seldom};
 use crate::{
     habit::Learning,
     learned::Words,
     quota::Allowance,
     rest::Scope,
-    time::{Now, Wall},
+    time::{Mono, Now, Wall},
 };
 
 /// An account that was kept.
@@ -31,14 +31,15 @@ impl Meter {
         }
         let Meter { allowance, confirmed, day, requests, tokens, taken, borrowed, habit, .. } =
             self;
-        let large = match self.large_from > now.mono {
-            true => now.wall_at(self.large_from).0,
+        let large = match self.seldom.large_from > now.mono {
+            true => now.wall_at(self.seldom.large_from).0,
             false => 0,
         };
         let flags = self.flags(counted);
         Some(format!(
-            "{NAME} {allowance} {confirmed} {day} {requests} {tokens} {taken} {borrowed} {flags} \
-             {large} {habit} {scope}"
+            "{NAME} {allowance} {} {} {requests} {tokens} {taken} {borrowed} {flags} {large} \
+             {habit} {scope}",
+            confirmed.0, day.0,
         ))
     }
 
@@ -46,7 +47,7 @@ impl Meter {
         let all = [
             (WAS_SPENT, self.was_spent),
             (ASKED, self.asked),
-            (UNLIKE, self.unlike),
+            (UNLIKE, self.seldom.unlike),
             (COUNTED, counted),
         ];
         let set = all.into_iter().filter(|(_, set)| *set);
@@ -55,12 +56,18 @@ impl Meter {
 
     /// The day whose counts it has, and how many they are: accounts used last come first.
     pub(crate) fn recency(&self) -> (u32, u32) {
-        (self.day, self.requests)
+        (self.day.0.into(), self.requests)
     }
 
     /// Whether Google told at least one of the limits itself.
     pub(crate) fn was_told(&self) -> bool {
-        self.confirmed > 0 && self.allowance != Allowance::default()
+        self.confirmed > Day(0) && self.allowance != Allowance::default()
+    }
+
+    fn recall_seldom(&mut self, unlike: bool, large_from: Mono, now: Mono) {
+        if unlike || large_from > now {
+            *self.seldom = Seldom { unlike, large_from, ..Seldom::default() };
+        }
     }
 
     /// Whether the day is spent by the count.
@@ -76,18 +83,17 @@ impl Kept {
         let mut meter = Meter::new(0, today);
         meter.allowance = Allowance::parse(words.word()?)?;
         // What lies ahead would be believed for ever.
-        meter.confirmed = words.number::<u32>()?.min(today);
-        meter.day = words.number()?;
+        meter.confirmed = Day::of(words.number::<u32>()?.min(today));
+        meter.day = Day(words.number()?);
         (meter.requests, meter.tokens) = (words.number()?, words.number()?);
         (meter.taken, meter.borrowed) = (words.number()?, words.number()?);
         let flags = words.word()?;
         meter.was_spent = flags.contains(WAS_SPENT);
         meter.asked = flags.contains(ASKED);
-        meter.unlike = flags.contains(UNLIKE);
-        meter.large_from = now.mono_at(Wall(words.number()?));
+        meter.recall_seldom(flags.contains(UNLIKE), now.mono_at(Wall(words.number()?)), now.mono);
         meter.habit = Learning::parse(words.word()?)?;
         let scope = words.lane()?;
-        let believed = today.saturating_sub(meter.day) <= BELIEVED_FOR_DAYS;
+        let believed = meter.day.until(today) <= BELIEVED_FOR_DAYS;
         meter.turn(today);
         believed.then_some(Kept { scope, meter, counted: flags.contains(COUNTED) })
     }

@@ -13,7 +13,7 @@ use crate::{
     key::Kin,
     lane::Terms,
     ledger::{Beside, Moment},
-    meter::{Booked, Meter},
+    meter::{Booked, Meter, is_settled},
     pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
     quota::Axis,
     rest::{Cause, Reach, Rest},
@@ -41,7 +41,7 @@ impl<S: Clone> Pool<S> {
 
     /// The key that keeps the accounts of a key's project.
     pub(super) fn head(&self, slot: Slot) -> Slot {
-        match self.keys.get(slot).and_then(|key| key.kin.as_deref()) {
+        match self.keys.get(slot).and_then(|key| key.apart.kin.as_deref()) {
             Some(Kin::Of(head)) if self.keys.get(*head).is_some() => *head,
             _ => slot,
         }
@@ -51,7 +51,9 @@ impl<S: Clone> Pool<S> {
     pub(super) fn family_of(&self, slot: Slot) -> Vec<Slot> {
         let head = self.head(slot);
         let mut all = vec![head];
-        if let Some(Kin::Heads(others)) = self.keys.get(head).and_then(|key| key.kin.as_deref()) {
+        if let Some(Kin::Heads(others)) =
+            self.keys.get(head).and_then(|key| key.apart.kin.as_deref())
+        {
             all.extend(others.iter().copied());
         }
         all
@@ -63,16 +65,12 @@ impl<S: Clone> Pool<S> {
         let quota = self.lanes.at(lane).quota;
         self.lanes.at_mut(quota).ledger.turn(today);
         let head = self.head(slot);
-        let meters = &mut self.keys.get_mut(head)?.meters;
-        let at = match meters.iter().position(|meter| meter.lane == quota) {
+        let key = self.keys.get_mut(head)?;
+        let at = match key.meters.iter().position(|meter| meter.lane == quota) {
             Some(at) => at,
-            None => {
-                meters.reserve_exact(1);
-                meters.push(Meter::new(quota, today));
-                meters.len() - 1
-            }
+            None => key.open(Meter::new(quota, today)),
         };
-        let meter = meters.get_mut(at)?;
+        let meter = key.meters.get_mut(at)?;
         meter.turn(today);
         Some(meter)
     }
@@ -105,7 +103,7 @@ impl<S: Clone> Pool<S> {
         let actual = u32::try_from(tokens).unwrap_or(u32::MAX);
         if let Some(meter) = self.meter(slot, lane, now).filter(|_| actual > 0) {
             meter.settle(x.spent_tokens, actual, now.mono);
-            self.weigh(slot, lane, now);
+            self.rest_if_spent(slot, lane, now);
         }
     }
 
@@ -251,7 +249,7 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get(slot).filter(|_| !x.has_tried(slot)) else { return false };
         let counted = |rest: &Rest| matches!(rest.cause, Cause::Day | Cause::Minute);
         let at = self.lanes.at(lane);
-        let lent = key.is_lent(now.wall) && at.terms.allow(&key.limits, &at.model);
+        let lent = key.is_lent(now.wall) && at.terms.allow(&key.apart.limits, &at.model);
         let mut resting = key.rests.iter().filter(|rest| rest.until > now.mono);
         let rests = key.rest(place, now.mono).is_some() && resting.all(counted);
         let today = self.today(now);
@@ -281,9 +279,16 @@ impl<S: Clone> Pool<S> {
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
     pub(super) fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
         self.book(slot, lane, now);
+        self.rest_if_spent(slot, lane, now);
+    }
+
+    /// Rests the keys of a project whose quota is spent by the count; tokens alone are not booked.
+    fn rest_if_spent(&mut self, slot: Slot, lane: u16, now: Now) {
         let midnight = now.mono_at(self.day_end(now));
-        let Some(meter) = self.meter(slot, lane, now) else { return };
-        let quota = meter.lane;
+        let quota = self.lanes.at(lane).quota;
+        let head = self.head(slot);
+        let Some(key) = self.keys.get_mut(head) else { return };
+        let Some(meter) = key.meters.iter_mut().find(|meter| meter.lane == quota) else { return };
         match meter.spent_until(midnight, now.mono) {
             Some((cause, until)) => self.rest_counted(slot, quota, cause, until, now),
             None => self.unrest(slot, quota, now),
@@ -316,7 +321,7 @@ impl<S: Clone> Pool<S> {
     /// Does something to all keys of a project.
     fn of_project(&mut self, slot: Slot, mut act: impl FnMut(&mut Self, Slot)) {
         // Most keys are alone, and have no list to be made.
-        if self.keys.get(slot).is_some_and(|key| key.kin.is_none()) {
+        if self.keys.get(slot).is_some_and(|key| key.apart.kin.is_none()) {
             return act(self, slot);
         }
         for slot in self.family_of(slot) {
@@ -391,10 +396,10 @@ impl<S: Clone> Pool<S> {
             let at = self.lanes.place(quota);
             self.keys.get(slot).is_some_and(|key| {
                 let rests = key.rest(at, now.mono).is_some_and(|rest| !rest.cause.is_quota());
-                key.is_lent(now.wall) && !rests && lane.terms.allow(&key.limits, &lane.model)
+                key.is_lent(now.wall) && !rests && lane.terms.allow(&key.apart.limits, &lane.model)
             })
         };
-        match self.keys.get(head).and_then(|key| key.kin.as_deref()) {
+        match self.keys.get(head).and_then(|key| key.apart.kin.as_deref()) {
             Some(Kin::Heads(others)) => lends(head) || others.iter().any(|slot| lends(*slot)),
             _ => lends(head),
         }
@@ -447,7 +452,7 @@ fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -
         usual,
         spread,
         clump,
-        settled: meter.taken as f32 >= usual * SETTLED,
+        settled: is_settled(meter.taken, usual),
     }
 }
 
@@ -472,8 +477,6 @@ fn day_of(midnight_ms: i64) -> u32 {
     u32::try_from(midnight_ms / DAY_MS).unwrap_or(0)
 }
 
-/// A contributor who had this share of the usual day is not expected to bring it all at once again.
-const SETTLED: f32 = 0.8;
 /// Resting keys looked at for one whose limit may be tried.
 const BEYOND_LOOKS: usize = 8;
 const DAY_MS: i64 = 24 * 3600 * 1000;

@@ -47,10 +47,10 @@ impl<S: Clone> Pool<S> {
             return self.change_withdrawn(tombstone, patch);
         };
         let Some(key) = self.keys.get_mut(slot) else { return Changed::Unknown };
-        if let Err(refused) = patch.apply(&mut key.limits) {
+        if let Err(refused) = patch.apply(&mut key.apart.limits) {
             return Changed::Refused(refused);
         }
-        let limits = key.limits.clone();
+        let limits = key.apart.limits.clone();
         self.wake_at_day_end(slot, now);
         self.mark(slot, mark::LIMITS);
         self.sync(slot, now);

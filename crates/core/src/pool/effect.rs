@@ -93,7 +93,7 @@ impl<S: Clone> Pool<S> {
     /// Takes a key that was put to rest out of the rings, and queues its wake-up.
     pub(super) fn rested(&mut self, slot: Slot, reach: Reach, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        let Some(rest) = key.rests.iter_mut().find(|rest| rest.reach == reach) else { return };
+        let Some(rest) = key.rest_of(reach) else { return };
         let until = rest.until;
         let queue = until < rest.queued;
         if queue {
@@ -128,7 +128,9 @@ impl<S: Clone> Pool<S> {
         self.thawed(slot, lane, now);
         if let Some(key) = self.keys.get_mut(slot) {
             key.settle(lane, now.mono);
-            key.probe.cleared = 0;
+            if key.apart.probe.cleared != 0 {
+                key.apart.probe.cleared = 0;
+            }
         }
         let decision = self.guard.served(slot);
         self.decide(decision, now);
@@ -142,7 +144,8 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get(slot) else { return };
         // An own call goes out while its key rests: it must not have the key asked every time.
         let doubted = |rest: &Rest| rest.reach == reach && rest.until > now.mono;
-        let ask = key.is_active() && key.probe.asked.is_none() && !key.rests.iter().any(doubted);
+        let ask =
+            key.is_active() && key.apart.probe.asked.is_none() && !key.rests.iter().any(doubted);
         self.rest(slot, reach, Cause::Doubt, now.mono + DOUBT_FOR, now);
         if ask {
             self.ask(slot, reason, now);
@@ -186,10 +189,10 @@ impl<S: Clone> Pool<S> {
     /// Holds a disabling verdict: the key goes last.
     fn suspect(&mut self, slot: Slot, reason: Reason, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        key.suspect = Some(reason);
+        key.apart.suspect = Some(reason);
         if !key.is_active() {
-            key.state = State::Active;
-            key.probe.at = Mono::NEVER;
+            key.apart.state = State::Active;
+            key.apart.probe.at = Mono::NEVER;
             self.mark(slot, mark::STATE);
         }
         self.sync(slot, now);
@@ -207,7 +210,7 @@ impl<S: Clone> Pool<S> {
         }
         for slot in slots {
             let Some(key) = self.keys.get_mut(slot) else { continue };
-            let Some(reason) = key.suspect.take() else { continue };
+            let Some(reason) = key.apart.suspect.take() else { continue };
             match dead {
                 true => self.disable(slot, reason, now),
                 false => self.sync(slot, now),
@@ -217,9 +220,9 @@ impl<S: Clone> Pool<S> {
 
     pub(super) fn disable(&mut self, slot: Slot, reason: Reason, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        key.state = State::Disabled { reason, since: now.wall };
-        key.probe.asked = None;
-        key.probe.failures = 0;
+        key.apart.state = State::Disabled { reason, since: now.wall };
+        key.apart.probe.asked = None;
+        key.apart.probe.failures = 0;
         self.mark(slot, mark::STATE);
         self.sync(slot, now);
         self.plan_for_dead(slot, now);
@@ -228,11 +231,11 @@ impl<S: Clone> Pool<S> {
     /// The key is proven again.
     pub(super) fn revive(&mut self, slot: Slot, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        key.state = State::Active;
-        key.suspect = None;
-        key.probe.failures = 0;
-        key.probe.asked = None;
-        key.probe.at = Mono::NEVER;
+        key.apart.state = State::Active;
+        key.apart.suspect = None;
+        key.apart.probe.failures = 0;
+        key.apart.probe.asked = None;
+        key.apart.probe.at = Mono::NEVER;
         key.lift(|rest| rest.cause == Cause::Doubt);
         self.mark(slot, mark::STATE | mark::COOLDOWNS);
         self.sync(slot, now);
@@ -289,13 +292,12 @@ impl<S: Clone> Pool<S> {
     pub(super) fn count_served(&mut self, x: &Exchange, slot: Slot, now: Now) {
         let own = x.own == Some(slot);
         if let Some(key) = self.keys.get_mut(slot) {
-            let usage = &mut key.usage;
-            *(if own { &mut usage.own_calls } else { &mut usage.lent_calls }) += 1;
+            key.usage.served(own);
         }
         self.touch(slot, now);
         if let Some(borrower) = x.own.filter(|_| !own) {
             if let Some(key) = self.keys.get_mut(borrower) {
-                key.usage.borrowed_calls += 1;
+                key.usage.borrowed(1, 0);
             }
             self.touch(borrower, now);
         }
@@ -305,8 +307,7 @@ impl<S: Clone> Pool<S> {
     pub fn borrowed_elsewhere(&mut self, id: KeyId, tokens: u64, now: Now) {
         let Some(slot) = self.keys.find(id) else { return };
         if let Some(key) = self.keys.get_mut(slot) {
-            key.usage.borrowed_calls += 1;
-            key.usage.borrowed_tokens += tokens;
+            key.usage.borrowed(1, tokens);
         }
         self.touch(slot, now);
     }
@@ -318,13 +319,12 @@ impl<S: Clone> Pool<S> {
         }
         let own = x.own == Some(slot);
         if let Some(key) = self.keys.get_mut(slot) {
-            let usage = &mut key.usage;
-            *(if own { &mut usage.own_tokens } else { &mut usage.lent_tokens }) += tokens;
+            key.usage.took(own, tokens);
         }
         self.touch(slot, now);
         if let Some(borrower) = x.own.filter(|_| !own) {
             if let Some(key) = self.keys.get_mut(borrower) {
-                key.usage.borrowed_tokens += tokens;
+                key.usage.borrowed(0, tokens);
             }
             self.touch(borrower, now);
         }

@@ -31,6 +31,9 @@ pub(super) enum Notice {
     Erased(KeyId),
 }
 
+/// Keys that there is room for after a flood of them; a larger queue is given back when it is empty.
+pub(super) const KEPT_ROOM: usize = 1 << 12;
+
 impl Events {
     pub(super) fn alarm(&mut self, alarm: Alarm) {
         self.alarms[alarm as usize] = true;
@@ -62,6 +65,9 @@ impl<S: Clone> Pool<S> {
                 return Some(event);
             }
             self.events.dirty.pop_front();
+        }
+        if self.events.dirty.capacity() > KEPT_ROOM {
+            self.events.dirty = VecDeque::new();
         }
         self.take_quota()
     }
@@ -99,8 +105,8 @@ impl<S: Clone> Pool<S> {
         key.dirty &= !lowest;
         let id = key.id;
         Some(match lowest {
-            mark::STATE => Event::State { id, state: key.state },
-            mark::LIMITS => Event::Limits { id, limits: key.limits.clone() },
+            mark::STATE => Event::State { id, state: key.apart.state },
+            mark::LIMITS => Event::Limits { id, limits: key.apart.limits.clone() },
             mark::PROBE => Event::Probe { slot, id, secret: key.secret.clone() },
             mark::COOLDOWNS => Event::Cooldowns { id, cooldowns: self.cooldowns(slot, now) },
             mark::LEARNED => {

@@ -136,14 +136,14 @@ impl<S: Clone> Pool<S> {
         let meters = std::mem::take(&mut key.meters);
         for slot in &joining {
             if let Some(key) = self.keys.get_mut(*slot) {
-                key.kin = Some(Box::new(Kin::Of(head)));
+                key.apart.kin = Some(Box::new(Kin::Of(head)));
             }
         }
         self.siblings += 1;
         let Some(key) = self.keys.get_mut(head) else { return };
-        match key.kin.as_deref_mut() {
+        match key.apart.kin.as_deref_mut() {
             Some(Kin::Heads(others)) => others.extend(joining),
-            _ => key.kin = Some(Box::new(Kin::Heads(joining))),
+            _ => key.apart.kin = Some(Box::new(Kin::Heads(joining))),
         }
         for meter in meters {
             let lane = meter.lane;
@@ -152,7 +152,7 @@ impl<S: Clone> Pool<S> {
             {
                 mine.merge(meter);
             } else if let Some(key) = self.keys.get_mut(head) {
-                key.meters.push(meter);
+                key.open(meter);
             }
         }
         self.book_all(head, now);
@@ -161,12 +161,12 @@ impl<S: Clone> Pool<S> {
     /// A key leaves: its project's accounts go to another of its keys.
     pub(super) fn leave_kin(&mut self, slot: Slot) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        match key.kin.take().map(|kin| *kin) {
+        match key.apart.kin.take().map(|kin| *kin) {
             None => self.unbook(slot),
             Some(Kin::Of(head)) => {
                 self.siblings = self.siblings.saturating_sub(1);
                 let Some(key) = self.keys.get_mut(head) else { return };
-                if let Some(Kin::Heads(others)) = key.kin.as_deref_mut() {
+                if let Some(Kin::Heads(others)) = key.apart.kin.as_deref_mut() {
                     others.retain(|one| *one != slot);
                 }
             }
@@ -180,13 +180,13 @@ impl<S: Clone> Pool<S> {
         let meters = std::mem::take(&mut key.meters);
         for other in &others {
             if let Some(key) = self.keys.get_mut(*other) {
-                key.kin = Some(Box::new(Kin::Of(heir)));
+                key.apart.kin = Some(Box::new(Kin::Of(heir)));
             }
         }
         self.siblings = self.siblings.saturating_sub(1);
         let Some(key) = self.keys.get_mut(heir) else { return };
         key.meters = meters;
-        key.kin = (!others.is_empty()).then(|| Box::new(Kin::Heads(others)));
+        key.apart.kin = (!others.is_empty()).then(|| Box::new(Kin::Heads(others)));
         self.mark_family(heir);
     }
 
@@ -200,7 +200,7 @@ impl<S: Clone> Pool<S> {
         self.mark_family(head);
         for slot in &family {
             if let Some(key) = self.keys.get_mut(*slot) {
-                key.kin = None;
+                key.apart.kin = None;
             }
         }
         self.siblings = self.siblings.saturating_sub(family.len() as u32 - 1);

@@ -21,7 +21,8 @@ impl<S: Clone> Pool<S> {
         self.tally.exchanges += 1;
         self.tally.under_way += 1;
         let (mode, own) = self.stand(&call, now);
-        let borrows = own.and_then(|own| self.keys.get(own)).is_none_or(|key| key.limits.borrow);
+        let borrows =
+            own.and_then(|own| self.keys.get(own)).is_none_or(|key| key.apart.limits.borrow);
         let pending = matches!(mode, Mode::Proof | Mode::Revival);
         let model = call.model.unwrap_or("");
         let lane = matches!(mode, Mode::Own | Mode::Pool | Mode::Revival).then(|| {
@@ -142,7 +143,7 @@ impl<S: Clone> Pool<S> {
         }
         let Some(id) = call.bearer else { return (Mode::Refused(Refusal::NoKey), None) };
         if let Some((slot, key)) = self.keys.find(id).and_then(|s| Some((s, self.keys.get(s)?))) {
-            let own = call.way == Way::OwnOnly || call.own_requested || !key.limits.borrow;
+            let own = call.way == Way::OwnOnly || call.own_requested || !key.apart.limits.borrow;
             let mode = match (key.is_active(), own) {
                 (true, true) => Mode::Own,
                 (true, false) => Mode::Pool,
@@ -222,7 +223,7 @@ impl<S: Clone> Pool<S> {
             key.usage.lent_today = 0;
         }
         key.usage.lent_today = key.usage.lent_today.saturating_add(1);
-        if key.limits.lend_per_day.is_some() && key.lent_out(now.wall) {
+        if key.apart.limits.lend_per_day.is_some() && key.lent_out(now.wall) {
             self.wake_at_day_end(slot, now);
             self.sync(slot, now);
         }

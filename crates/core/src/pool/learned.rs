@@ -95,7 +95,7 @@ impl<S: Clone> Pool<S> {
     /// What a key's project is called, if other keys of it are known: a hash of the id, itself a
     /// keyed hash, of the key that keeps its accounts.
     pub(super) fn project_name(&self, slot: Slot) -> Option<u64> {
-        self.keys.get(slot)?.kin.as_ref()?;
+        self.keys.get(slot)?.apart.kin.as_ref()?;
         let head = self.keys.get(self.head(slot))?;
         Some(seeded(NAMES, &head.id.0))
     }
@@ -116,7 +116,9 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get_mut(slot) else { return };
         match key.meters.iter_mut().find(|mine| mine.lane == quota) {
             Some(mine) => mine.merge(meter),
-            None => key.meters.push(meter),
+            None => {
+                key.open(meter);
+            }
         }
         if spent {
             self.weigh(slot, quota, now);

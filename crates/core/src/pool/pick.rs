@@ -5,13 +5,13 @@
 //! the lane's ring, the own one among them; the own key, where only named keys are lent; and keys
 //! under suspicion last.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crate::{
     call::{Exchange, Share},
     id::Slot,
     lane::Terms,
-    pool::{Pool, lends},
+    pool::{Pool, events::KEPT_ROOM, lends},
     rest::Reach,
     time::{Mono, Now},
 };
@@ -100,7 +100,7 @@ impl<S: Clone> Pool<S> {
     pub(super) fn serves(&self, x: &Exchange, slot: Slot, now: Now) -> bool {
         let (Some(lane), Some(key)) = (x.lane, self.keys.get(slot)) else { return false };
         let may = match x.own == Some(slot) {
-            true => key.suspect.is_none() && key.can_serve(self.lanes.place(lane), now.mono),
+            true => key.apart.suspect.is_none() && key.can_serve(self.lanes.place(lane), now.mono),
             false => lends(key, &self.lanes, lane, now),
         };
         may && !x.has_tried(slot) && self.fits(x, slot, lane, now)
@@ -145,8 +145,9 @@ impl<S: Clone> Pool<S> {
         let (Some(lane), Some(key)) = (x.lane, self.keys.get(slot)) else { return false };
         let at = self.lanes.at(lane);
         let own = x.own == Some(slot);
-        let lent =
-            !key.limits.paused && !key.lent_out(now.wall) && at.terms.allow(&key.limits, &at.model);
+        let lent = !key.apart.limits.paused
+            && !key.lent_out(now.wall)
+            && at.terms.allow(&key.apart.limits, &at.model);
         (own || lent) && key.can_serve(self.lanes.place(lane), now.mono) && !x.has_tried(slot)
     }
 
@@ -179,13 +180,13 @@ impl<S: Clone> Pool<S> {
         }
         let mut wake = key.rested_at(self.lanes.place(lane), now.mono);
         if x.own != Some(slot) {
-            if key.limits.paused || !at.terms.allow(&key.limits, &at.model) {
+            if key.apart.limits.paused || !at.terms.allow(&key.apart.limits, &at.model) {
                 return None;
             }
             if key.lent_out(now.wall) {
                 wake = wake.max(now.mono_at(key.usage.day_end));
             }
-            if key.limits.lend_per_day == Some(0) {
+            if key.apart.limits.lend_per_day == Some(0) {
                 return None;
             }
         }
@@ -208,13 +209,16 @@ impl<S: Clone> Pool<S> {
             woken += 1;
             self.rewake(lane, slot, now);
         }
+        let wakes = &mut self.lanes.at_mut(lane).wakes;
+        if woken > 0 && wakes.is_empty() && wakes.capacity() > KEPT_ROOM {
+            *wakes = BinaryHeap::new();
+        }
     }
 
     /// A queued wake-up came: the key wakes, or is queued again if its rest grew meanwhile.
     fn rewake(&mut self, lane: u16, slot: Slot, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        let rest = key.rests.iter_mut().find(|rest| rest.reach == Reach::Lane(lane));
-        if let Some(rest) = rest {
+        if let Some(rest) = key.rest_of(Reach::Lane(lane)) {
             let until = rest.until;
             let grew = until > now.mono;
             rest.queued = if grew { until } else { Mono::NEVER };

@@ -23,8 +23,8 @@ impl<S: Clone> Pool<S> {
     /// Takes note of how a probe went; a probe that was given up meanwhile changes nothing.
     pub fn probed(&mut self, slot: Slot, outcome: Outcome<'_>, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        let Some(asked) = key.probe.asked.take() else { return };
-        key.probe.at = Mono::NEVER;
+        let Some(asked) = key.apart.probe.asked.take() else { return };
+        key.apart.probe.at = Mono::NEVER;
         let (verdict, failure) = judge_probe(outcome);
         if verdict == Verdict::OurPlace {
             self.events.alarm(Alarm::OurPlace);
@@ -46,23 +46,23 @@ impl<S: Clone> Pool<S> {
     /// Asks Google about a key.
     pub(super) fn ask(&mut self, slot: Slot, reason: Reason, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        key.probe.asked = Some(reason);
-        key.probe.at = now.mono + PROBE_TIMEOUT;
+        key.apart.probe.asked = Some(reason);
+        key.apart.probe.at = now.mono + PROBE_TIMEOUT;
         self.agenda.push(Reverse((now.mono + PROBE_TIMEOUT, Job::Probe(slot))));
         self.mark(slot, mark::PROBE);
     }
 
     /// A probe is due, or was never answered.
     pub(super) fn probe_due(&mut self, slot: Slot, now: Now) {
-        let Some(key) = self.keys.get_mut(slot).filter(|key| key.probe.at <= now.mono) else {
+        let Some(key) = self.keys.get_mut(slot).filter(|key| key.apart.probe.at <= now.mono) else {
             return;
         };
-        key.probe.at = Mono::NEVER;
-        match (key.probe.asked.take(), key.state) {
+        key.apart.probe.at = Mono::NEVER;
+        match (key.apart.probe.asked.take(), key.apart.state) {
             (Some(asked), _) => self.unsettled(slot, asked, now),
             (None, State::Disabled { reason, .. }) => self.ask(slot, reason, now),
             (None, State::Active) => {
-                if let Some(reason) = key.probe.doubt.take() {
+                if let Some(reason) = key.apart.probe.doubt.take() {
                     self.ask(slot, reason, now);
                 }
             }
@@ -72,7 +72,7 @@ impl<S: Clone> Pool<S> {
     /// Plans when a dead key is asked again, and when it is erased.
     pub(super) fn plan_for_dead(&mut self, slot: Slot, now: Now) {
         let Some(key) = self.keys.get(slot) else { return };
-        let at = now.mono + growing(key.probe.failures, key.id);
+        let at = now.mono + growing(key.apart.probe.failures, key.id);
         self.plan_dead(slot, at, now);
     }
 
@@ -80,37 +80,37 @@ impl<S: Clone> Pool<S> {
     /// dead. Whoever sleeps between probes, and wakes up for one, must find it due.
     pub(super) fn plan_for_restored(&mut self, slot: Slot, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        let State::Disabled { since, .. } = key.state else { return };
+        let State::Disabled { since, .. } = key.apart.state else { return };
         let dead_for = Duration::from_millis(now.wall.0.saturating_sub(since.0).max(0) as u64);
         let dead_for = dead_for.min(ERASE_AFTER);
         let mut due = growing(0, key.id);
-        key.probe.failures = 0;
+        key.apart.probe.failures = 0;
         while due + OVERDUE < dead_for {
-            key.probe.failures = key.probe.failures.saturating_add(1);
-            due += growing(key.probe.failures, key.id);
+            key.apart.probe.failures = key.apart.probe.failures.saturating_add(1);
+            due += growing(key.apart.probe.failures, key.id);
         }
         self.plan_dead(slot, now.mono_at(since + due), now);
     }
 
     fn plan_dead(&mut self, slot: Slot, at: Mono, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        let State::Disabled { reason, since } = key.state else { return };
+        let State::Disabled { reason, since } = key.apart.state else { return };
         if !key.erase_queued {
             key.erase_queued = true;
             self.agenda.push(Reverse((now.mono_at(since + ERASE_AFTER), Job::Erase(slot))));
         }
         if reason.is_final() {
-            key.probe.at = Mono::NEVER;
+            key.apart.probe.at = Mono::NEVER;
             return;
         }
-        key.probe.at = at;
+        key.apart.probe.at = at;
         self.agenda.push(Reverse((at, Job::Probe(slot))));
     }
 
     /// The key answers: a dead one comes back, a doubt is dropped where the probe refutes it.
     fn lives(&mut self, slot: Slot, asked: Reason, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        key.probe.failures = 0;
+        key.apart.probe.failures = 0;
         if !key.is_active() {
             self.revive(slot, now);
             return;
@@ -119,8 +119,8 @@ impl<S: Clone> Pool<S> {
         // refutes; but Google may list models to a project that it denies everything else, so the
         // rest shrinks, and less each time.
         if !matches!(asked, Reason::Blocked | Reason::ServiceDisabled | Reason::Project) {
-            let longer = CLEARED_FOR * (1 << key.probe.cleared.min(MAX_DOUBLINGS));
-            key.probe.cleared = key.probe.cleared.saturating_add(1);
+            let longer = CLEARED_FOR * (1 << key.apart.probe.cleared.min(MAX_DOUBLINGS));
+            key.apart.probe.cleared = key.apart.probe.cleared.saturating_add(1);
             self.shorten_doubts(slot, now.mono + longer, now);
         }
     }
@@ -138,9 +138,9 @@ impl<S: Clone> Pool<S> {
 
     fn found_dead(&mut self, slot: Slot, reason: Reason, failure: Option<&Failure>, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
-        if let State::Disabled { since, .. } = key.state {
-            key.state = State::Disabled { reason, since };
-            key.probe.failures = key.probe.failures.saturating_add(1);
+        if let State::Disabled { since, .. } = key.apart.state {
+            key.apart.state = State::Disabled { reason, since };
+            key.apart.probe.failures = key.apart.probe.failures.saturating_add(1);
             self.plan_for_dead(slot, now);
         } else {
             self.condemn(slot, reason, failure, now);
@@ -155,14 +155,14 @@ impl<S: Clone> Pool<S> {
             self.plan_for_dead(slot, now);
             return;
         }
-        key.probe.failures = key.probe.failures.saturating_add(1);
-        if !witness && key.probe.failures > DOUBT_PROBES {
-            key.probe.failures = 0;
+        key.apart.probe.failures = key.apart.probe.failures.saturating_add(1);
+        if !witness && key.apart.probe.failures > DOUBT_PROBES {
+            key.apart.probe.failures = 0;
             return;
         }
         let wait = if witness { WITNESS_AGAIN } else { DOUBT_AGAIN };
-        key.probe.doubt = Some(asked);
-        key.probe.at = now.mono + wait;
+        key.apart.probe.doubt = Some(asked);
+        key.apart.probe.at = now.mono + wait;
         self.agenda.push(Reverse((now.mono + wait, Job::Probe(slot))));
     }
 

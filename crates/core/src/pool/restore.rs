@@ -17,8 +17,10 @@ impl<S: Clone> Pool<S> {
             return false;
         }
         let mut key = Key::new(record.id, secret, record.limits, record.added);
-        key.state = record.state;
-        key.usage = record.usage;
+        if record.state != State::Active {
+            key.apart.state = record.state;
+        }
+        key.usage = record.usage.into();
         let slot = self.keys.insert(key);
         for cooldown in record.cooldowns {
             self.restore_cooldown(slot, cooldown, now);

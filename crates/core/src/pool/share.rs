@@ -106,12 +106,17 @@ impl<S: Clone> Pool<S> {
     fn takes(&mut self, x: &Exchange, lane: u16, now: Now) -> bool {
         let Some(own) = x.own.filter(|own| self.brings(*own, lane, now)) else { return false };
         let moment = self.moment(now);
-        let limit = self.day_limit(own, lane, now);
-        if !self.meter(own, lane, now).is_some_and(|meter| meter.takes(limit, moment)) {
+        let likely = self.ledger_mut(lane).day_limit();
+        let Some(meter) = self.meter(own, lane, now) else { return false };
+        let limit = meter.allowance.limit(Axis::DayRequests).or(likely);
+        if !meter.takes(limit, moment) {
             return false;
         }
+        let settles = meter.settles();
         self.ledger_mut(lane).took(moment);
-        self.book(own, lane, now);
+        if settles {
+            self.book(own, lane, now);
+        }
         self.touch(own, now);
         true
     }
@@ -138,8 +143,8 @@ impl<S: Clone> Pool<S> {
         self.keys.get(own).is_some_and(|key| {
             let closed = key.rest(at, now.mono).is_some_and(|rest| !rest.cause.is_quota());
             let lane = self.lanes.at(lane);
-            let lends = key.limits.lend_per_day != Some(0) && !key.limits.paused;
-            key.is_active() && lends && !closed && lane.terms.allow(&key.limits, &lane.model)
+            let lends = key.apart.limits.lend_per_day != Some(0) && !key.apart.limits.paused;
+            key.is_active() && lends && !closed && lane.terms.allow(&key.apart.limits, &lane.model)
         })
     }
 

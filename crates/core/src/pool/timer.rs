@@ -90,8 +90,8 @@ impl<S: Clone> Pool<S> {
             return false;
         };
         let Some(key) = self.keys.get_mut(slot) else { return true };
-        if key.day_wake <= now.mono {
-            key.day_wake = Mono::NEVER;
+        if key.apart.day_wake <= now.mono {
+            key.apart.day_wake = Mono::NEVER;
         }
         for rest in key.rests.iter_mut().filter(|rest| rest.queued <= now.mono) {
             if matches!(rest.reach, Reach::Lane(_)) {
@@ -114,14 +114,14 @@ impl<S: Clone> Pool<S> {
     pub(super) fn wake_at_day_end(&mut self, slot: Slot, now: Now) {
         let day_end = self.day_end(now);
         let Some(key) = self.keys.get_mut(slot) else { return };
-        if !key.lent_out(now.wall) || key.limits.lend_per_day == Some(0) {
+        if !key.lent_out(now.wall) || key.apart.limits.lend_per_day == Some(0) {
             return;
         }
         // A day that was counted on a clock far ahead is over with the present one.
         key.usage.day_end = key.usage.day_end.min(day_end);
         let at = now.mono_at(key.usage.day_end);
-        if at < key.day_wake {
-            key.day_wake = at;
+        if at < key.apart.day_wake {
+            key.apart.day_wake = at;
             self.wakes.push(Reverse((at, slot)));
         }
     }
@@ -166,7 +166,7 @@ impl<S: Clone> Pool<S> {
     fn erase_due(&mut self, slot: Slot, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         key.erase_queued = false;
-        let State::Disabled { since, .. } = key.state else { return };
+        let State::Disabled { since, .. } = key.apart.state else { return };
         let at = now.mono_at(since + ERASE_AFTER);
         if at > now.mono {
             key.erase_queued = true;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::{
     id::{KeyId, Slot},
-    key::{Class, Key, State, Usage},
+    key::{Class, Key, State},
     pool::Pool,
     record::{LaneGauge, Me, MeCooldown, Metrics, Outlook, Summary},
     rest::{CooldownRecord, KEEP_ABOVE, Reach, Rest, Scope},
     time::Now,
+    usage::Usage,
     wire::{Family, Metered},
 };
 
@@ -18,7 +19,7 @@ impl<S: Clone> Pool<S> {
         let slot = self.keys.find(id)?;
         let key = self.keys.get(slot)?;
         let (state, why) = state_words(key, now);
-        let since = match key.state {
+        let since = match key.apart.state {
             State::Disabled { since, .. } => Some(since),
             State::Active => None,
         };
@@ -32,7 +33,7 @@ impl<S: Clone> Pool<S> {
             added: key.added,
             cooldowns: resting.into_iter().map(|rest| self.me_cooldown(rest, now)).collect(),
             usage: self.usage(slot)?,
-            limits: key.limits.clone(),
+            limits: key.apart.limits.clone(),
         })
     }
 
@@ -103,7 +104,7 @@ impl<S: Clone> Pool<S> {
 
     /// A key's counts, the day's loans among them.
     pub(super) fn usage(&self, slot: Slot) -> Option<Usage> {
-        self.keys.get(slot).map(|key| key.usage)
+        self.keys.get(slot).map(|key| key.usage.into())
     }
 
     /// A key's rests as they are told: what rests under two names of one model is told under the
@@ -154,7 +155,7 @@ fn resting<S>(key: &Key<S>, now: Now) -> impl Iterator<Item = &Rest> {
 
 fn state_words<S>(key: &Key<S>, now: Now) -> (&'static str, &'static str) {
     let whole = resting(key, now).find(|rest| rest.reach == Reach::Everything);
-    match (key.class_at(now.mono), key.state) {
+    match (key.class_at(now.mono), key.apart.state) {
         (_, State::Disabled { reason, .. }) => ("disabled", reason.words()),
         (Class::Paused, _) => ("paused", "you paused it: it serves your own calls only"),
         (Class::Held, _) => {
