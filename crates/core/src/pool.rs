@@ -173,17 +173,19 @@ impl<S: Clone> Pool<S> {
             Interned::Known(lane) => lane,
             Interned::New(lane) => {
                 self.fill(lane, now);
+                // Lanes start at different keys, or rarely asked models would all go to the first.
+                let start = stir(&mut self.rng);
+                self.lanes.at_mut(lane).ring.turn_to(start);
                 lane
             }
         }
     }
 
-    /// Fills a lane's ring anew.
+    /// Fills a lane's ring anew; whose turn it is stays.
     fn fill(&mut self, lane: u16, now: Now) {
         let plain = self.lanes.at(lane).terms == Terms::Plain;
         let mut ring = if plain { self.lent.clone() } else { Ring::default() };
-        // Lanes start at different keys, or rarely asked models would all go to the first.
-        ring.turn_to(stir(&mut self.rng));
+        ring.go_on(&self.lanes.at(lane).ring);
         self.lanes.at_mut(lane).ring = ring;
         // Lanes filled anew may rest keys already.
         let quota = self.lanes.at(lane).quota;

@@ -40,6 +40,11 @@ impl Ring {
         self.cursor = number.checked_rem(extent).unwrap_or(0) as u32;
     }
 
+    /// Goes on where another ring was.
+    pub(crate) fn go_on(&mut self, before: &Ring) {
+        self.cursor = before.cursor;
+    }
+
     /// The first place at or after the cursor that `fits`, looking at no more than `looks` places.
     ///
     /// The cursor moves past the chosen place only if nothing before it was passed over: a key

@@ -128,6 +128,26 @@ fn two_names_of_one_model_share_its_quota() {
 }
 
 #[test]
+fn whose_turn_it_is_stays_when_a_model_turns_out_to_be_anothers_name() {
+    for start in 0..50 {
+        let mut table = Table::of(50);
+        let alias = || Call { model: Some("gemini-flash-latest"), ..Call::plain(id(0), MODEL) };
+        for _ in 0..start {
+            table.ask(alias(), |_| None);
+        }
+        let mut told = per_day(20);
+        told.quotas[0].model = Some(MODEL.to_owned());
+        let mut first = None;
+        let tried = table.ask(alias(), |key| {
+            let refused = *first.get_or_insert(key) == key;
+            refused.then(|| told.clone())
+        });
+        let &[refused, served] = tried.tried.as_slice() else { panic!("{tried:?}") };
+        assert_eq!(served, (refused + 1) % 50);
+    }
+}
+
+#[test]
 fn keys_that_google_names_of_one_project_are_one_quota() {
     let mut table = Table::of(3);
     for key in [0, 1] {
