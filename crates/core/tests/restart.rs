@@ -107,6 +107,14 @@ fn next_day(table: &mut Table, google: &mut Google) {
     google.refused = 0;
 }
 
+/// Calls counted of a key's only account, as it is kept.
+fn counted(table: &mut Table, number: u32) -> Option<String> {
+    let mut disk = Disk::default();
+    disk.take(table);
+    let account = disk.learned.get(&id(number))?.lines().next()?.to_owned();
+    account.split(' ').nth(4).map(str::to_owned)
+}
+
 /// A pool of `keys` keys, each of which was told yesterday what it has a day.
 fn taught(keys: u32) -> (Table, Google) {
     let (mut table, mut google) = (Table::of(keys), Google::default());
@@ -118,6 +126,15 @@ fn taught(keys: u32) -> (Table, Google) {
     assert_eq!(google.refused, keys);
     next_day(&mut table, &mut google);
     (table, google)
+}
+
+#[test]
+fn the_call_by_which_a_key_joins_is_of_its_quota() {
+    let mut table = Table::of(0);
+    assert_eq!(table.call(9, |_| None).tried, [BEARER]);
+    assert_eq!(counted(&mut table, 9).as_deref(), Some("1"));
+    table.ask(own(9), |_| None);
+    assert_eq!(counted(&mut table, 9).as_deref(), Some("2"));
 }
 
 #[test]

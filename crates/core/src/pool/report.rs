@@ -74,16 +74,23 @@ impl<S: Clone> Pool<S> {
         x.own = Some(slot);
         if x.served == Some(Served::Bearer) {
             x.served = Some(Served::Slot(slot));
+            self.enter_lane(x, now);
+            self.account(x, slot, Verdict::Served, None, now);
             self.count_served(x, slot, now);
         }
         if let Some(verdict) = x.deferred.take() {
-            let model = x.model.take().unwrap_or_default();
-            let lane = self.lane(&model, x.family, x.metered, now);
-            self.lanes.at_mut(lane).users += 1;
-            x.lane = Some(lane);
+            self.enter_lane(x, now);
             self.goes_on_with_pool(x, slot, verdict, now);
         }
         true
+    }
+
+    /// The lane of an exchange that had none before its bearer's key was proven.
+    fn enter_lane(&mut self, x: &mut Exchange, now: Now) {
+        let model = x.model.take().unwrap_or_default();
+        let lane = self.lane(&model, x.family, x.metered, now);
+        self.lanes.at_mut(lane).users += 1;
+        x.lane = Some(lane);
     }
 
     fn cannot_join(&mut self, x: &Exchange) {
