@@ -52,13 +52,13 @@ impl Learning {
         if came > 0.0 {
             let busiest = (f32::from(self.busiest) / came).min(1.0);
             let at_once = ((busiest - BY_CHANCE) / (1.0 - BY_CHANCE)).max(0.0);
-            self.at_once += pace(self.days) * (at_once - self.at_once);
+            self.at_once += pace(self.days.into()) * (at_once - self.at_once);
         }
         for _ in 0..days.min(FORGOTTEN_AFTER) {
             let off = came - self.usual;
-            self.usual += pace(self.days) * off;
+            self.usual += pace(self.days.into()) * off;
             if let Some(before) = self.days.checked_sub(1) {
-                self.spread += pace(before) * (off * off - self.spread);
+                self.spread += pace(before.into()) * (off * off - self.spread);
             }
             self.days = self.days.saturating_add(1);
             came = 0.0;
@@ -106,8 +106,8 @@ impl Learning {
 }
 
 /// How much one more day teaches, when so many were seen.
-fn pace(days: u8) -> f32 {
-    (1.0 / (f32::from(days) + 1.0)).max(SLOWEST_PACE)
+pub(crate) fn pace(days: u32) -> f32 {
+    (1.0 / (days as f32 + 1.0)).max(SLOWEST_PACE)
 }
 
 /// What a newcomer is taken to want of the own limit,

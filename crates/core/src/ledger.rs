@@ -3,16 +3,22 @@
 //! Nobody is to be worse off for joining: whatever a contributor's own keys alone would have
 //! served, the pool serves, with whichever key. Calls within that are *entitled*; all others
 //! *borrow*, and get what is left over once the entitled calls still to come today are provided
-//! for. How many come is learned from the days before, hour by hour, as a share of what the keys
-//! may spend, so that keys that join or leave take their share of it with them.
+//! for. How many come is the sum of what each contributor usually wants of a day, so that keys that
+//! join or leave bring theirs or take it with them; when in the day, is learned of all together.
 //!
 //! One account for all, not one a contributor: many people's demand is far steadier than one's, and
 //! a decision costs the same with ten keys and a million. Among borrowers, who has had more of the
 //! left-over for what they bring finds it empty earlier: as in telephony, the last lines are kept
 //! for those who have had less. So it is shared out max-min fairly without anybody waiting in turn.
 
+mod hours;
 mod kept;
+mod pace;
 
+use self::{
+    hours::{HOURS, Hours},
+    pace::Pace,
+};
 use crate::{
     habit,
     meter::Booked,
@@ -29,10 +35,11 @@ pub(crate) struct Ledger {
     /// What the keys may spend a day, as far as that is limited, and what of it they have spent.
     capacity: u64,
     spent: u64,
-    /// Projects booked, and what they may spend a minute; some have no limit that is known.
+    /// Projects booked.
     projects: u32,
     /// Those of them whose day's limit is known.
     told: u32,
+    /// What those may spend a minute of which that is known, and how many the others are.
     a_minute: u64,
     boundless_minutes: u32,
     /// Entitled calls today.
@@ -198,7 +205,7 @@ impl Ledger {
         self.borrowed = self.borrowed.saturating_sub(1);
     }
 
-    /// What is left of the day; `newcomers` are keys of which nothing is booked.
+    /// What is left of the day, and how much of it is kept for entitled calls.
     pub(crate) fn outlook(&self, beside: Beside, moment: Moment) -> Outlook {
         let more = u64::from(beside.newcomers) * u64::from(self.day_limit().unwrap_or(0));
         let capacity = self.capacity + more;
@@ -272,182 +279,10 @@ impl Ledger {
     }
 }
 
-/// When in the day entitled calls come, all contributors together.
-#[derive(Debug, Default)]
-struct Hours {
-    /// Days learned from.
-    days: u32,
-    /// Shares of a day's calls.
-    usual: [f32; HOURS],
-    /// The sum of those after each hour.
-    after: [f32; HOURS],
-    today: [u32; HOURS],
-    /// The hour from which today is counted; nothing before the first call.
-    from: Option<usize>,
-    /// Calls before that hour, if they were counted otherwise.
-    before: u64,
-}
-
-impl Hours {
-    fn came(&mut self, moment: Moment) {
-        let hour = moment.hour();
-        if self.from.is_none() {
-            self.from = Some(hour);
-        }
-        self.today[hour] = self.today[hour].saturating_add(1);
-    }
-
-    fn left(&mut self, moment: Moment) {
-        let hour = &mut self.today[moment.hour()];
-        *hour = hour.saturating_sub(1);
-    }
-
-    /// What came before is known as a sum alone.
-    fn begin(&mut self, before: u64, moment: Moment) {
-        self.before = before;
-        self.today = [0; HOURS];
-        self.from = Some(moment.hour());
-    }
-
-    /// Learns from a day that is over.
-    fn learn(&mut self) {
-        let today = std::mem::take(&mut self.today);
-        let from = self.from.replace(0).unwrap_or(0);
-        let came = today.iter().fold(0_u32, |sum, count| sum.saturating_add(*count));
-        if came == 0 {
-            return;
-        }
-        let counted = match std::mem::take(&mut self.before) {
-            // Hours that were not counted are taken to be like any other.
-            0 => (HOURS - from) as f32 / HOURS as f32,
-            before => came as f32 / (came as f32 + before as f32),
-        };
-        let pace = (1.0 / (self.days + 1) as f32).max(SLOWEST_PACE);
-        for hour in 0..HOURS {
-            // Who calls at nine on one day calls at ten on another.
-            let near = |at: usize| today.get(at).map_or(0.0, |count| *count as f32);
-            let around = near(hour.wrapping_sub(1)) + 2.0 * near(hour) + near(hour + 1);
-            let share = match hour < from {
-                true => (1.0 - counted) / from as f32,
-                false => around / 4.0 / came as f32 * counted,
-            };
-            self.usual[hour] += pace * (share - self.usual[hour]);
-        }
-        self.days = self.days.saturating_add(1);
-        self.sum_up();
-    }
-
-    fn sum_up(&mut self) {
-        let mut sum = 0.0;
-        for hour in (0..HOURS).rev() {
-            self.after[hour] = sum;
-            sum += self.usual[hour];
-        }
-    }
-
-    /// The share of a day's calls that are yet to come.
-    fn to_come(&self, moment: Moment) -> f32 {
-        let hour = moment.hour();
-        let seen = (self.after[hour] + self.usual[hour] * moment.of_hour()).min(1.0);
-        // As if a part of a day had been seen in which every hour was like the others.
-        let days = self.days as f32;
-        (seen * days + moment.of_day() * EVEN_DAYS) / (days + EVEN_DAYS)
-    }
-}
-
-/// Calls of the last minute, all of them and those that were entitled.
-#[derive(Debug, Default)]
-struct Pace {
-    sent: Minute,
-    came: Minute,
-    /// The most entitled calls in a minute, forgotten within a quarter of an hour.
-    busiest: f32,
-    as_of: Mono,
-}
-
-impl Pace {
-    fn sends(&mut self, now: Mono) {
-        self.sent.add(now);
-    }
-
-    fn sent(&mut self, now: Mono) -> u64 {
-        self.sent.sum(now)
-    }
-
-    fn came(&mut self, now: Mono) {
-        self.came.add(now);
-        let minute = self.came.sum(now) as f32;
-        self.busiest = minute.max(self.fade(now));
-        self.as_of = now;
-    }
-
-    /// Entitled calls that a busy minute brings beyond those it has brought.
-    fn coming(&mut self, now: Mono) -> u64 {
-        let came = self.came.sum(now) as f32;
-        let busy = came.max(self.fade(now));
-        (busy - came + MINUTE_SAFETY * busy.sqrt()) as u64
-    }
-
-    fn fade(&self, now: Mono) -> f32 {
-        if now == self.as_of {
-            return self.busiest;
-        }
-        let minutes = now.since(self.as_of).as_secs_f32() / 60.0;
-        self.busiest * PEAK_FADES.powf(minutes)
-    }
-}
-
-/// How many in the last minute, by the second.
-#[derive(Debug)]
-struct Minute {
-    seconds: [u32; SECONDS],
-    sum: u64,
-    second: u64,
-}
-
-impl Default for Minute {
-    fn default() -> Self {
-        Minute { seconds: [0; SECONDS], sum: 0, second: 0 }
-    }
-}
-
-impl Minute {
-    fn add(&mut self, now: Mono) {
-        self.turn(now);
-        self.seconds[self.second as usize % SECONDS] += 1;
-        self.sum += 1;
-    }
-
-    fn sum(&mut self, now: Mono) -> u64 {
-        self.turn(now);
-        self.sum
-    }
-
-    fn turn(&mut self, now: Mono) {
-        let second = now.0 / 1000;
-        for passed in 0..second.saturating_sub(self.second).min(SECONDS as u64) {
-            let place = (second - passed) as usize % SECONDS;
-            self.sum -= u64::from(std::mem::take(&mut self.seconds[place]));
-        }
-        self.second = self.second.max(second);
-    }
-}
-
-/// Hours in a day's profile; the two odd days of a year borrow their hour from the first.
-const HOURS: usize = 24;
-/// Seconds looked back on for what a minute has room for.
-const SECONDS: usize = 61;
-/// What of a busy minute is expected a minute later.
-const PEAK_FADES: f32 = 0.5;
-/// A minute is provided for with so many standard deviations.
-const MINUTE_SAFETY: f32 = 1.0;
-/// The reserve covers the expected by so many standard deviations: one day in a thousand is worse.
+/// The reserve covers the expected by so many standard deviations: far more than chance alone asks
+/// for, as people change their ways from one day to the next.
 const SAFETY: f64 = 4.0;
 /// Somebody may call in the day's last minutes, whatever was seen.
 const AT_LEAST: f64 = 0.15;
-/// What a day teaches at least, when many were seen: about a week is remembered.
-const SLOWEST_PACE: f32 = 0.2;
-/// Before hours were learned all are taken to be alike; it weighs as much as so many days.
-const EVEN_DAYS: f32 = 0.5;
 /// What is kept of a day for borrowers who have had less.
 const HEADROOM: f32 = 0.03;

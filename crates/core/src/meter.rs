@@ -254,19 +254,18 @@ impl Meter {
         self.confirmed = Day::of(today);
     }
 
-    /// Google named a limit that was met. Whether less was counted here: others spend of it too.
-    pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32) -> bool {
+    /// Google named a limit that was met: it is spent, whoever spent it. Says how many of the day's
+    /// requests were counted here.
+    pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32) -> u32 {
         self.allowance.set(axis, Some(limit));
         self.confirmed = Day::of(today);
-        let counted = match axis {
-            Axis::DayRequests => std::mem::replace(&mut self.requests, limit),
-            Axis::DayTokens => {
-                self.tokens = self.tokens.max(limit);
-                return false;
-            }
-            Axis::MinuteRequests | Axis::MinuteTokens => return false,
-        };
-        counted < limit
+        let counted = self.requests;
+        match axis {
+            Axis::DayRequests => self.requests = limit,
+            Axis::DayTokens => self.tokens = self.tokens.max(limit),
+            Axis::MinuteRequests | Axis::MinuteTokens => {}
+        }
+        counted
     }
 
     /// Takes what the project was not told from its tier.
@@ -361,18 +360,17 @@ pub(crate) fn is_settled(taken: u32, usual: f32) -> bool {
     taken as f32 >= usual * SETTLED
 }
 
-/// The share of the usual day that this is.
-const SETTLED: f32 = 0.8;
-/// Limits that nothing confirmed for so long are forgotten.
-pub(crate) const BELIEVED_FOR_DAYS: u32 = 60;
 /// Whether a prompt may be larger than a minute's tokens: estimates are rough.
 fn is_large(tokens: u32, limit: u32) -> bool {
     u64::from(tokens) >= size_bound(limit.into())
 }
 
+/// The share of the usual day that this is.
+const SETTLED: f32 = 0.8;
+/// Limits that nothing confirmed for so long are forgotten.
+pub(crate) const BELIEVED_FOR_DAYS: u32 = 60;
 /// How long after Google last confirmed a limit it is tried whether more is served: at most one
 /// call in two weeks is spent on it, which is less than one in two hundred of the smallest quota.
 const TRY_BEYOND_AFTER_DAYS: u32 = 14;
-
 /// Google raises limits now and then: what a large prompt met is asked again after a day.
 const LARGE_FOR: Duration = Duration::from_secs(24 * 3600);

@@ -7,11 +7,13 @@
 //!   `view`: what is told.
 
 mod account;
+mod beyond;
 mod contributor;
 mod effect;
 mod events;
 mod evidence;
 mod exchange;
+mod kin;
 mod learned;
 mod pick;
 mod probe;
@@ -20,6 +22,7 @@ mod restore;
 mod share;
 mod thaw;
 mod timer;
+mod told;
 mod view;
 
 use std::{

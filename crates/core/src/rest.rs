@@ -65,6 +65,16 @@ impl Cause {
         }
     }
 
+    /// Whether the key rests as a quota is spent, so that it is of use again tomorrow.
+    pub(crate) fn is_quota(self) -> bool {
+        self.is_counted() || self == Cause::Unnamed
+    }
+
+    /// Whether the pool's own count can tell it.
+    pub(crate) fn is_counted(self) -> bool {
+        matches!(self, Cause::Minute | Cause::Day)
+    }
+
     /// Reads a stored name.
     pub fn parse(name: &str) -> Option<Cause> {
         Self::ALL.into_iter().find(|cause| cause.name() == name)

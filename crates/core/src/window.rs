@@ -76,8 +76,8 @@ impl Window {
         let (requests, tokens) = (requests.min(cell.requests), tokens.min(cell.tokens));
         cell.requests -= requests;
         cell.tokens -= tokens;
-        self.requests -= u32::from(requests);
-        self.tokens -= tokens;
+        self.requests = self.requests.saturating_sub(requests.into());
+        self.tokens = self.tokens.saturating_sub(tokens);
     }
 
     /// Forgets what has left the minute.
@@ -134,8 +134,8 @@ impl Window {
             return Some(now);
         }
         for cell in self.cells() {
-            requests -= u32::from(cell.requests);
-            tokens -= cell.tokens;
+            requests = requests.saturating_sub(cell.requests.into());
+            tokens = tokens.saturating_sub(cell.tokens);
             if fits(requests, tokens) {
                 return Some(self.leaves(cell).max(now));
             }

@@ -23,6 +23,11 @@ impl Disk {
     /// Everything that the pool wants kept.
     fn take(&mut self, table: &mut Table) {
         table.pool.flush();
+        self.take_at_once(table);
+    }
+
+    /// What it wants kept at once.
+    fn take_at_once(&mut self, table: &mut Table) {
         for event in table.events() {
             match event {
                 Event::Learned { id, facts, .. } => drop(self.learned.insert(id, facts)),
@@ -275,6 +280,21 @@ fn a_rest_under_two_names_is_told_as_one_after_a_restart_though_clocks_drift() {
     disk.take(&mut table);
 
     assert_eq!(cooldowns(&disk.give(1, &table)), 1);
+}
+
+#[test]
+fn two_names_of_one_model_are_kept_with_the_rest_that_told_of_them() {
+    let alias = Call { model: Some("gemini-flash-latest"), ..own(0) };
+    let mut table = Table::of(1);
+    let mut told = per_day(20);
+    told.quotas[0].model = Some(MODEL.to_owned());
+    table.ask(alias, |_| Some(told.clone()));
+
+    let mut disk = Disk::default();
+    disk.take_at_once(&mut table);
+
+    let again = disk.give(1, &table);
+    assert_eq!(again.pool.me(id(0), again.now).unwrap().cooldowns.len(), 1);
 }
 
 #[test]

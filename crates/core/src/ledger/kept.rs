@@ -3,7 +3,10 @@
 //! Only what no key's own text tells: the hours of the day, and the tiers in the order in which they
 //! were met. Sums are made anew out of the keys' accounts.
 
-use super::{HOURS, Hours, Ledger};
+use super::{
+    Ledger,
+    hours::{HOURS, Hours},
+};
 use crate::{
     learned::{Words, joined},
     quota::{Allowance, Axis},

@@ -3,10 +3,8 @@
 //! Every attempt is counted when it is made, taken back when Google refused it, and put right when
 //! its tokens are known. A key whose quota is spent by the count rests as if Google had said so.
 
-use std::cmp::Reverse;
-
 use crate::{
-    call::{Exchange, Share},
+    call::Exchange,
     event::mark,
     habit::Habit,
     id::Slot,
@@ -14,9 +12,9 @@ use crate::{
     lane::Terms,
     ledger::{Beside, Moment},
     meter::{Booked, Meter, is_settled},
-    pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
+    pool::{LONGEST_DAY_MS, Pool},
     quota::Axis,
-    rest::{Cause, Reach, Rest},
+    rest::{Cause, Reach},
     time::{Mono, Now, next_midnight},
     verdict::Verdict,
     wire::Failure,
@@ -39,29 +37,9 @@ impl<S: Clone> Pool<S> {
         }
     }
 
-    /// The key that keeps the accounts of a key's project.
-    pub(super) fn head(&self, slot: Slot) -> Slot {
-        match self.keys.get(slot).and_then(|key| key.apart.kin.as_deref()) {
-            Some(Kin::Of(head)) if self.keys.get(*head).is_some() => *head,
-            _ => slot,
-        }
-    }
-
-    /// All keys of a key's project that are known, itself among them.
-    pub(super) fn family_of(&self, slot: Slot) -> Vec<Slot> {
-        let head = self.head(slot);
-        let mut all = vec![head];
-        if let Some(Kin::Heads(others)) =
-            self.keys.get(head).and_then(|key| key.apart.kin.as_deref())
-        {
-            all.extend(others.iter().copied());
-        }
-        all
-    }
-
     /// A key's account of a lane's quota, turned to the present day, and the day.
     pub(super) fn meter(&mut self, slot: Slot, lane: u16, now: Now) -> Option<&mut Meter> {
-        let today = self.moment(now).today;
+        let today = self.today(now);
         let quota = self.lanes.at(lane).quota;
         self.lanes.at_mut(quota).ledger.turn(today);
         let head = self.head(slot);
@@ -136,146 +114,6 @@ impl<S: Clone> Pool<S> {
         }
     }
 
-    /// A prompt alone was larger than a minute of the key's: such prompts are not for it.
-    pub(super) fn outgrown_by_prompt(&mut self, slot: Slot, lane: u16, now: Now) {
-        self.lanes.at_mut(lane).pinned = true;
-        if let Some(meter) = self.meter(slot, lane, now) {
-            meter.outgrown_by_prompt(now.mono);
-        }
-        self.mark(self.head(slot), mark::LEARNED);
-    }
-
-    /// Learns limits from a refusal that names them.
-    fn learn(&mut self, x: &Exchange, slot: Slot, failure: &Failure, late: bool, now: Now) {
-        let named = failure.quotas.iter().any(|quota| Axis::of(quota).is_some());
-        let Some(lane) = x.lane.filter(|_| named && failure.status == 429) else { return };
-        if self.keys.get(slot).is_none() || self.lanes.at(lane).model.is_empty() {
-            return;
-        }
-        self.lanes.at_mut(lane).pinned = true;
-        if !self.lanes.is_metered(lane) {
-            return;
-        }
-        self.share_quota(lane, failure, now);
-        let today = self.moment(now).today;
-        let mut short = None;
-        for quota in &failure.quotas {
-            let limit = quota.limit.filter(|limit| *limit > 0).and_then(|n| u32::try_from(n).ok());
-            let (Some(axis), Some(limit)) = (Axis::of(quota), limit) else { continue };
-            let Some(meter) = self.meter(slot, lane, now) else { return };
-            if late {
-                meter.told_late(axis, limit, today);
-                continue;
-            }
-            let counted = meter.requests();
-            let below = meter.told(axis, limit, today);
-            if axis == Axis::DayRequests && counted > limit {
-                // More was served than one project may have: these keys are of several.
-                self.part(self.head(slot), now);
-            }
-            if below && axis == Axis::DayRequests {
-                short = Some(Shortfall { slot: self.head(slot), counted, limit });
-            }
-        }
-        let Some(told) = self.meter(slot, lane, now).map(|meter| meter.allowance) else { return };
-        self.mark(self.head(slot), mark::LEARNED);
-        self.touch(slot, now);
-        let ledger = self.ledger_mut(lane);
-        let knew = ledger.day_limit().is_some();
-        ledger.tiers.learn(&told);
-        ledger.changed = true;
-        if ledger.day_limit().is_some() && !knew {
-            self.begin_ledger(lane, now);
-        }
-        self.book(slot, lane, now);
-        if let Some(short) = short {
-            self.fell_short(lane, short, now);
-        }
-    }
-
-    /// A first day's limit is known of a quota: everybody's calls of today are held against it.
-    /// It takes a look at every key, once in the life of a quota.
-    fn begin_ledger(&mut self, lane: u16, now: Now) {
-        let quota = self.lanes.at(lane).quota;
-        let Some(limit) = self.lanes.at(quota).ledger.day_limit() else { return };
-        let mut taken = 0;
-        for slot in self.keys.slots() {
-            let Some(key) = self.keys.get_mut(slot) else { continue };
-            let Some(meter) = key.meters.iter_mut().find(|m| m.lane == quota) else { continue };
-            meter.taken = meter.taken.min(limit);
-            taken += u64::from(meter.taken);
-            self.weigh(slot, quota, now);
-        }
-        let moment = self.moment(now);
-        self.lanes.at_mut(quota).ledger.begins(taken, moment);
-    }
-
-    /// A quota by another model's name is the other's: both names share it from now on.
-    fn share_quota(&mut self, lane: u16, failure: &Failure, now: Now) {
-        let told = failure.quotas.iter().find_map(|quota| quota.model.as_deref());
-        let at = self.lanes.at(lane);
-        let Some(name) = told.filter(|name| **name != *at.model) else { return };
-        let known = |lane: u16| *self.lanes.at(lane).model == *name;
-        if at.quota != lane && known(at.quota) {
-            return;
-        }
-        let (family, metered) = (at.family, at.metered);
-        let name = name.to_owned();
-        let with = self.lane(&name, family, metered, now);
-        if *self.lanes.at(with).model == *name {
-            self.lanes.share(lane, with);
-            self.fill(lane, now);
-        }
-    }
-
-    /// A key that rests by the count alone, whose limit may be tried: where nothing else is left,
-    /// a call that would be refused here finds out whether Google still refuses it.
-    pub(super) fn beyond(&mut self, x: &mut Exchange, now: Now) -> Option<Slot> {
-        let lane = x.lane.filter(|lane| self.lanes.is_metered(*lane))?;
-        let quota = self.lanes.at(lane).quota;
-        let looks = if x.share == Some(Share::Nothing) { 0 } else { BEYOND_LOOKS };
-        let lent = self.lanes.at(quota).wakes.iter().take(looks);
-        let candidates: Vec<Slot> =
-            x.own.into_iter().chain(lent.map(|Reverse((_, slot))| *slot)).collect();
-        let chosen = candidates.into_iter().find(|slot| self.may_try(x, *slot, lane, now))?;
-        let today = self.today(now);
-        self.meter(chosen, lane, now)?.tries_beyond(today);
-        x.beyond = true;
-        Some(chosen)
-    }
-
-    fn may_try(&mut self, x: &Exchange, slot: Slot, lane: u16, now: Now) -> bool {
-        let place = self.lanes.place(lane);
-        let Some(key) = self.keys.get(slot).filter(|_| !x.has_tried(slot)) else { return false };
-        let counted = |rest: &Rest| matches!(rest.cause, Cause::Day | Cause::Minute);
-        let at = self.lanes.at(lane);
-        let lent = key.is_lent(now.wall) && at.terms.allow(&key.apart.limits, &at.model);
-        let mut resting = key.rests.iter().filter(|rest| rest.until > now.mono);
-        let rests = key.rest(place, now.mono).is_some() && resting.all(counted);
-        let today = self.today(now);
-        key.is_active()
-            && rests
-            && (lent || x.own == Some(slot))
-            && self.meter(slot, lane, now).is_some_and(|meter| meter.may_try_beyond(today))
-    }
-
-    /// A limit was tried, and Google served: the project's limits are others now.
-    fn outgrew(&mut self, x: &Exchange, slot: Slot, now: Now) {
-        let Some(lane) = x.lane else { return };
-        let Some(meter) = self.meter(slot, lane, now) else { return };
-        meter.outgrew();
-        self.mark(self.head(slot), mark::LEARNED);
-        let quota = self.lanes.at(lane).quota;
-        for slot in self.family_of(slot) {
-            if let Some(key) = self.keys.get_mut(slot) {
-                let counted = |cause| matches!(cause, Cause::Day | Cause::Minute);
-                key.lift(|rest| rest.reach == Reach::Lane(quota) && counted(rest.cause));
-                self.mark(slot, mark::COOLDOWNS);
-            }
-            self.sync_lane(slot, quota, now);
-        }
-    }
-
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
     pub(super) fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
         self.book(slot, lane, now);
@@ -318,17 +156,6 @@ impl<S: Clone> Pool<S> {
         });
     }
 
-    /// Does something to all keys of a project.
-    fn of_project(&mut self, slot: Slot, mut act: impl FnMut(&mut Self, Slot)) {
-        // Most keys are alone, and have no list to be made.
-        if self.keys.get(slot).is_some_and(|key| key.apart.kin.is_none()) {
-            return act(self, slot);
-        }
-        for slot in self.family_of(slot) {
-            act(self, slot);
-        }
-    }
-
     /// Puts all keys of a project to rest for a quota.
     pub(super) fn rest_project(
         &mut self,
@@ -353,7 +180,7 @@ impl<S: Clone> Pool<S> {
         }
         let lends = self.lends_at_all(head, quota, now);
         let day_is_spent = self.day_is_spent(head, quota, now);
-        let today = self.moment(now).today;
+        let today = self.today(now);
         let beside = self.beside(quota);
         let Some(key) = self.keys.get_mut(head) else { return };
         let Some(meter) = key.meters.iter_mut().find(|meter| has(meter)) else { return };
@@ -477,7 +304,5 @@ fn day_of(midnight_ms: i64) -> u32 {
     u32::try_from(midnight_ms / DAY_MS).unwrap_or(0)
 }
 
-/// Resting keys looked at for one whose limit may be tried.
-const BEYOND_LOOKS: usize = 8;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 const HOUR_MS: f32 = 3_600_000.0;

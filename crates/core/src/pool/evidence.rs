@@ -8,7 +8,6 @@
 
 use crate::{
     id::{Slot, seeded},
-    key::Kin,
     pool::Pool,
     time::Now,
 };
@@ -92,7 +91,7 @@ impl<S: Clone> Pool<S> {
 
     /// A key was refused below its limit.
     pub(super) fn fell_short(&mut self, lane: u16, short: Shortfall, now: Now) {
-        let today = self.moment(now).today;
+        let today = self.today(now);
         let quota = self.lanes.at(lane).quota;
         let kin = self.lanes.at_mut(quota).shortfalls.add(short, today);
         for other in kin {
@@ -123,89 +122,6 @@ impl<S: Clone> Pool<S> {
         }
         enough
     }
-
-    /// Makes two keys' projects one.
-    pub(super) fn unite(&mut self, a: Slot, b: Slot, now: Now) {
-        let (head, other) = (self.head(a), self.head(b));
-        let joining = self.family_of(other);
-        if head == other || self.family_of(head).len() + joining.len() > MAX_FAMILY {
-            return;
-        }
-        self.unbook(other);
-        let Some(key) = self.keys.get_mut(other) else { return };
-        let meters = std::mem::take(&mut key.meters);
-        for slot in &joining {
-            if let Some(key) = self.keys.get_mut(*slot) {
-                key.apart.kin = Some(Box::new(Kin::Of(head)));
-            }
-        }
-        self.siblings += 1;
-        let Some(key) = self.keys.get_mut(head) else { return };
-        match key.apart.kin.as_deref_mut() {
-            Some(Kin::Heads(others)) => others.extend(joining),
-            _ => key.apart.kin = Some(Box::new(Kin::Heads(joining))),
-        }
-        for meter in meters {
-            let lane = meter.lane;
-            if self.keys.meter(head, lane).is_some()
-                && let Some(mine) = self.meter(head, lane, now)
-            {
-                mine.merge(meter);
-            } else if let Some(key) = self.keys.get_mut(head) {
-                key.open(meter);
-            }
-        }
-        self.book_all(head, now);
-    }
-
-    /// A key leaves: its project's accounts go to another of its keys.
-    pub(super) fn leave_kin(&mut self, slot: Slot) {
-        let Some(key) = self.keys.get_mut(slot) else { return };
-        match key.apart.kin.take().map(|kin| *kin) {
-            None => self.unbook(slot),
-            Some(Kin::Of(head)) => {
-                self.siblings = self.siblings.saturating_sub(1);
-                let Some(key) = self.keys.get_mut(head) else { return };
-                if let Some(Kin::Heads(others)) = key.apart.kin.as_deref_mut() {
-                    others.retain(|one| *one != slot);
-                }
-            }
-            Some(Kin::Heads(others)) => self.hand_over(slot, others),
-        }
-    }
-
-    fn hand_over(&mut self, slot: Slot, mut others: Vec<Slot>) {
-        let Some(heir) = others.pop() else { return self.unbook(slot) };
-        let Some(key) = self.keys.get_mut(slot) else { return };
-        let meters = std::mem::take(&mut key.meters);
-        for other in &others {
-            if let Some(key) = self.keys.get_mut(*other) {
-                key.apart.kin = Some(Box::new(Kin::Of(heir)));
-            }
-        }
-        self.siblings = self.siblings.saturating_sub(1);
-        let Some(key) = self.keys.get_mut(heir) else { return };
-        key.meters = meters;
-        key.apart.kin = (!others.is_empty()).then(|| Box::new(Kin::Heads(others)));
-        self.mark_family(heir);
-    }
-
-    /// A project spent more than its limit allows: its keys are of several.
-    pub(super) fn part(&mut self, head: Slot, now: Now) {
-        let family = self.family_of(head);
-        if family.len() < 2 {
-            return;
-        }
-        self.unbook(head);
-        self.mark_family(head);
-        for slot in &family {
-            if let Some(key) = self.keys.get_mut(*slot) {
-                key.apart.kin = None;
-            }
-        }
-        self.siblings = self.siblings.saturating_sub(family.len() as u32 - 1);
-        self.book_all(head, now);
-    }
 }
 
 /// Makes the hashes of projects others than those of anything else.
@@ -219,8 +135,6 @@ const MAX_SUSPICIONS: usize = 512;
 const PROVEN_BY_DAYS: u8 = 3;
 /// A suspicion that nothing renewed for so long is dropped.
 const REMEMBERED_DAYS: u32 = 14;
-/// Keys of one project: Google allows some hundreds.
-const MAX_FAMILY: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ impl<S: Clone> Pool<S> {
     /// Takes in what was learned of a quota by all keys together. Quotas first, then keys: what a
     /// key spent is of a quota that is known. What does not read is left out.
     pub fn restore_quota(&mut self, scope: &str, facts: &str, now: Now) {
-        let today = self.moment(now).today;
+        let today = self.today(now);
         let Some(scope) = Scope::parse(scope).filter(|_| is_recent(facts, today)) else { return };
         let Some(lane) = self.lane_of(scope, now).filter(|lane| self.is_home(*lane)) else {
             return;
@@ -50,7 +50,7 @@ impl<S: Clone> Pool<S> {
 
     /// Takes in what was kept of a key's quotas, and with whom it shares them.
     pub(super) fn restore_learned(&mut self, slot: Slot, facts: &str, now: Now) {
-        let today = self.moment(now).today;
+        let today = self.today(now);
         for line in facts.lines() {
             if let Some(kept) = Kept::read(line, today, now) {
                 self.restore_account(slot, kept, now);
@@ -82,8 +82,15 @@ impl<S: Clone> Pool<S> {
         for lane in 0..self.lanes.len() {
             let ledger = &mut self.lanes.at_mut(lane).ledger;
             if std::mem::take(&mut ledger.changed) {
-                self.events.quotas.push_back(lane);
+                self.mark_quota(lane);
             }
+        }
+    }
+
+    /// Puts a quota among the events.
+    pub(super) fn mark_quota(&mut self, lane: u16) {
+        if !self.events.quotas.contains(&lane) {
+            self.events.quotas.push_back(lane);
         }
     }
 
@@ -103,7 +110,7 @@ impl<S: Clone> Pool<S> {
     fn restore_account(&mut self, slot: Slot, Kept { scope, mut meter, counted }: Kept, now: Now) {
         let Some(lane) = self.lane_of(scope, now) else { return };
         let quota = self.lanes.at(lane).quota;
-        let today = self.moment(now).today;
+        let today = self.today(now);
         let ledger = &mut self.lanes.at_mut(quota).ledger;
         ledger.turn(today);
         if meter.was_told() {

@@ -1,9 +1,10 @@
 //! Which key serves a call now.
 //!
-//! In this order: the key that a second chance asks for; the key of the conversation's last turn;
-//! the own key, where it is not lent (a paused key still serves its bearer first); the next key of
-//! the lane's ring, the own one among them; the own key, where only named keys are lent; and keys
-//! under suspicion last.
+//! In this order: the key that a second chance asks for; where nothing is left over for the call
+//! ([`super::share`]), the own key or none; the key of the conversation's last turn; the own key,
+//! where it is not lent (a paused key still serves its bearer first), or where little is left, so
+//! that nobody's turn depends on others'; the next key of the lane's ring, the own one among them;
+//! the own key, where only named keys are lent; and keys under suspicion last.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -36,14 +37,8 @@ impl<S: Clone> Pool<S> {
             self.repay(x, now);
             return Some(own);
         }
-        if share == Share::Entitled
-            && let Some(own) = x.own.filter(|own| self.serves(x, *own, now))
-            && !self.is_frozen(own, lane, now)
-            && self.is_scarce(lane, now)
-        {
-            return Some(own);
-        }
-        self.next_of_ring(x, lane, now).or_else(|| self.last_resort(x, now))
+        let own = if share == Share::Entitled { self.own_of_scarce(x, lane, now) } else { None };
+        own.or_else(|| self.next_of_ring(x, lane, now)).or_else(|| self.last_resort(x, now))
     }
 
     /// The next key of the lane's ring.
@@ -130,6 +125,11 @@ impl<S: Clone> Pool<S> {
         let lane = self.lanes.at(lane);
         let apart = lane.terms == Terms::Plain && !lane.ring.contains(own.at);
         (apart && self.serves(x, own, now)).then_some(own)
+    }
+
+    fn own_of_scarce(&mut self, x: &Exchange, lane: u16, now: Now) -> Option<Slot> {
+        let own = x.own.filter(|own| self.serves(x, *own, now))?;
+        (!self.is_frozen(own, lane, now) && self.is_scarce(lane, now)).then_some(own)
     }
 
     fn last_resort(&self, x: &Exchange, now: Now) -> Option<Slot> {

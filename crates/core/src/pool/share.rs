@@ -9,7 +9,6 @@ use crate::{
     meter::Meter,
     pool::Pool,
     quota::Axis,
-    rest::Cause,
     time::Now,
 };
 
@@ -160,12 +159,5 @@ impl<S: Clone> Pool<S> {
             meter.borrowed = meter.borrowed.saturating_add(1);
         }
         Share::Borrows
-    }
-}
-
-impl Cause {
-    /// Whether the key rests as a quota is spent, so that it is of use again tomorrow.
-    pub(crate) fn is_quota(self) -> bool {
-        matches!(self, Cause::Minute | Cause::Day | Cause::Unnamed)
     }
 }

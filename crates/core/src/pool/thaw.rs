@@ -42,7 +42,7 @@ impl<S: Clone> Pool<S> {
         if !self.spent_before(slot, quota, now) {
             return;
         }
-        let today = self.moment(now).today;
+        let today = self.today(now);
         self.lanes.at_mut(quota).thaw.seen = today;
         if let Some(meter) = self.meter(slot, lane, now) {
             meter.thaws();
