@@ -152,7 +152,8 @@ impl<'w> Google<'w> {
         projects.map(|project| self.lasting(project, quota, now)).sum()
     }
 
-    fn lasting(&mut self, project: usize, quota: usize, now: Ms) -> u64 {
+    /// What is left of a project's day; where no day binds, of the minute.
+    pub fn lasting(&mut self, project: usize, quota: usize, now: Ms) -> u64 {
         match self.left(project, quota) {
             NO_DAY => self.minute_room(project, quota, now),
             left => left,

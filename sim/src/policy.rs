@@ -74,12 +74,29 @@ pub trait Policy {
     }
     /// How that went.
     fn probed(&mut self, _probe: u64, _answer: &Answer, _now: Ms) {}
-    /// Calls to a quota that it holds back for those whose keys they are.
-    fn reserve(&mut self, _quota: usize, _key: u32, _now: Ms) -> u64 {
-        0
+    /// Calls to a quota that it holds back from whoever shows this key and borrows.
+    fn kept(&mut self, _quota: usize, _key: u32, _now: Ms) -> Kept {
+        Kept::default()
     }
     /// What it holds of a key.
     fn standing(&self, key: u32, now: Ms) -> Standing;
+}
+
+/// Calls that are held back for those whose keys they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Of what is left until midnight.
+    pub day: u64,
+    /// Of what is left of the minute.
+    pub minute: u64,
+}
+
+impl std::ops::Add for Kept {
+    type Output = Kept;
+
+    fn add(self, more: Kept) -> Kept {
+        Kept { day: self.day + more.day, minute: self.minute + more.minute }
+    }
 }
 
 /// The policies by name.

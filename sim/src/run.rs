@@ -160,6 +160,7 @@ impl Run<'_> {
                 self.calls.len() - 1
             }
         };
+        self.measure.asked(&ask);
         let step = self.policy.begin(call, &ask, ask.at);
         self.follow(call, step, ask.at);
         self.take_probes(ask.at);
@@ -210,7 +211,9 @@ impl Run<'_> {
 
     fn take_probes(&mut self, now: Ms) {
         while let Some((probe, key)) = self.policy.probe(now) {
-            self.probes.push((probe, self.google.probe(key, now)));
+            let answer = self.google.probe(key, now);
+            self.measure.probed(key, &answer);
+            self.probes.push((probe, answer));
             let head = self.rng.between(100.0, 400.0) as Ms;
             self.plan(now + head, What::Probed(self.probes.len() - 1));
         }

@@ -23,7 +23,7 @@ use crate::{
     habit,
     meter::Booked,
     quota::{Axis, Tiers},
-    record::Outlook,
+    record::Room,
     time::Mono,
 };
 
@@ -206,19 +206,19 @@ impl Ledger {
     }
 
     /// What is left of the day, and how much of it is kept for entitled calls.
-    pub(crate) fn outlook(&self, beside: Beside, moment: Moment) -> Outlook {
+    pub(crate) fn outlook(&self, beside: Beside, moment: Moment) -> Room {
         let more = u64::from(beside.newcomers) * u64::from(self.day_limit().unwrap_or(0));
         let capacity = self.capacity + more;
         let left = capacity.saturating_sub(self.spent);
         let entitled = capacity.saturating_sub(self.taken);
-        Outlook { left, kept: self.to_come(beside, more, moment).min(entitled) }
+        Room { left, kept: self.to_come(beside, more, moment).min(entitled) }
     }
 
     /// The same for a borrower, from whom something is kept for others who have had less.
-    pub(crate) fn outlook_of(&self, borrower: Borrower, beside: Beside, moment: Moment) -> Outlook {
-        let Outlook { left, kept } = self.outlook(beside, moment);
+    pub(crate) fn outlook_of(&self, borrower: Borrower, beside: Beside, moment: Moment) -> Room {
+        let Room { left, kept } = self.outlook(beside, moment);
         let for_others = self.kept_for_others(borrower, moment).max(0);
-        Outlook { left, kept: kept.saturating_add(for_others.unsigned_abs()) }
+        Room { left, kept: kept.saturating_add(for_others.unsigned_abs()) }
     }
 
     /// Entitled calls to provide for until midnight: the share of the usual day that comes after
@@ -235,15 +235,14 @@ impl Ledger {
 
     /// What is left of the day and kept for nobody.
     pub(crate) fn left_over(&self, beside: Beside, moment: Moment) -> i64 {
-        let Outlook { left, kept } = self.outlook(beside, moment);
+        let Room { left, kept } = self.outlook(beside, moment);
         left as i64 - kept as i64
     }
 
     /// Whether a call that borrows may be served.
     pub(crate) fn lends(&mut self, borrower: Borrower, beside: Beside, moment: Moment) -> bool {
-        let Outlook { left, kept } = self.outlook_of(borrower, beside, moment);
-        let day = !self.is_bounded(beside) || left > kept;
-        day && self.minute_has_room(moment.now)
+        let day = !self.is_bounded(beside) || self.outlook_of(borrower, beside, moment).has_more();
+        day && self.minute(moment.now).is_none_or(Room::has_more)
     }
 
     /// Whether so little is left that it matters with whose key a call is served.
@@ -270,12 +269,14 @@ impl Ledger {
         (self.capacity as f32 * HEADROOM * moment.of_day()) as i64
     }
 
-    /// Whether the minute has room beyond the entitled calls that it may bring yet.
-    fn minute_has_room(&mut self, now: Mono) -> bool {
+    /// What the minute has room for, and the entitled calls that it may bring yet; nothing where
+    /// not all limits are known.
+    pub(crate) fn minute(&mut self, now: Mono) -> Option<Room> {
         if self.boundless_minutes > 0 || self.a_minute == 0 {
-            return true;
+            return None;
         }
-        self.pace.sent(now) + self.pace.coming(now) < self.a_minute
+        let left = self.a_minute.saturating_sub(self.pace.sent(now));
+        Some(Room { left, kept: self.pace.coming(now) })
     }
 }
 

@@ -50,7 +50,7 @@ pub use id::{KeyId, Slot, Tombstone};
 pub use key::{Reason, State};
 pub use limits::{Limits, LimitsPatch, LimitsRefused};
 pub use pool::{Changed, Pool, Why, Withdrawal};
-pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Summary};
+pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Room, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
 pub use spill::{Seek, Spill};
 pub use time::{Mono, Now, Wall, next_midnight};

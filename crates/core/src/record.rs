@@ -68,14 +68,30 @@ pub struct MeCooldown {
     pub until: Wall,
 }
 
-/// What the keys together have left of a day on one quota.
+/// What the keys together have left on one quota, as far as limits are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
-    /// Calls that may be made yet today, by what is known.
+    /// Until midnight.
+    pub day: Option<Room>,
+    /// Within this minute.
+    pub minute: Option<Room>,
+}
+
+/// How many calls there is room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Calls that may be made yet, by what is known.
     pub left: u64,
     /// Those of them that are kept for others: for what contributors' own keys would have served,
     /// and for who has borrowed less.
     pub kept: u64,
+}
+
+impl Room {
+    /// Whether there is something left that is kept for nobody.
+    pub(crate) fn has_more(self) -> bool {
+        self.left > self.kept
+    }
 }
 
 /// The public summary.

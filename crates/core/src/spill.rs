@@ -20,6 +20,8 @@ use crate::{
 pub struct Spill {
     /// By part, model and kind of guest: until when it is not asked.
     refused: Assoc<Mono>,
+    /// By model and kind of guest: which part served one last, and may have more.
+    served: Assoc<u8>,
     /// Where the next search begins, so that guests are spread.
     turn: u8,
 }
@@ -39,29 +41,38 @@ pub struct Seek<'a> {
 
 impl Default for Spill {
     fn default() -> Self {
-        Spill { refused: Assoc::new(REMEMBERED), turn: 0 }
+        Spill { refused: Assoc::new(REMEMBERED), served: Assoc::new(REMEMBERED), turn: 0 }
     }
 }
 
 impl Spill {
-    /// The next part to ask: not the bearer's own, nor any that was asked for this call, nor one
-    /// that refused such a guest a moment ago. No more than a few are asked for one call.
+    /// The next part to ask: first the one that served such a guest last; not the bearer's own, nor
+    /// any that was asked for this call, nor one that refused such a guest a moment ago. No more than
+    /// a few are asked for one call.
     pub fn next(&mut self, seek: Seek<'_>, asked: &[u8], now: Mono) -> Option<u8> {
-        if asked.len() >= MOST_ASKED {
+        let most = if seek.guest == Guest::Entitled { MOST_OWED } else { MOST_ASKED };
+        if asked.len() >= most {
             return None;
         }
-        for step in 0..seek.parts {
-            let part = self.turn.wrapping_add(step) % seek.parts;
-            if part == seek.home || asked.contains(&part) {
-                continue;
-            }
-            let until = self.refused.get(place(part, seek));
-            if until.is_none_or(|until| until <= now) {
-                self.turn = (part + 1) % seek.parts;
-                return Some(part);
-            }
+        let last = self.served.get(place(ANY, seek)).filter(|part| *part < seek.parts);
+        if let Some(last) = last.filter(|part| self.may_ask(*part, seek, asked, now)) {
+            return Some(last);
         }
-        None
+        let turn = self.turn;
+        let mut others = (0..seek.parts).map(|step| turn.wrapping_add(step) % seek.parts);
+        let part = others.find(|part| self.may_ask(*part, seek, asked, now))?;
+        self.turn = (part + 1) % seek.parts;
+        Some(part)
+    }
+
+    fn may_ask(&mut self, part: u8, seek: Seek<'_>, asked: &[u8], now: Mono) -> bool {
+        let fresh = part != seek.home && !asked.contains(&part);
+        fresh && self.refused.get(place(part, seek)).is_none_or(|until| until <= now)
+    }
+
+    /// A part served a guest.
+    pub fn served(&mut self, part: u8, seek: Seek<'_>) {
+        self.served.insert(place(ANY, seek), part);
     }
 
     /// A part had nothing for a guest.
@@ -79,8 +90,12 @@ fn place(part: u8, seek: Seek<'_>) -> u64 {
     seeded(kind, seek.model.as_bytes())
 }
 
-/// Parts asked for one call beside its own.
+/// No part's number: parts are fewer.
+const ANY: u8 = u8::MAX;
+/// Parts asked beside its own for a call that borrows,
 const MOST_ASKED: usize = 3;
+/// and for one that the own keys alone would have served: it is rare, and owed an answer.
+const MOST_OWED: usize = 6;
 /// Refusals remembered: a few models of each of sixteen parts.
 const REMEMBERED: u32 = 1 << 10;
 /// A part that refused is left alone at least so long,
@@ -113,6 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn the_part_that_served_last_is_asked_first_until_it_refuses() {
+        let mut spill = Spill::default();
+        let borrows = seek(16, "m", Guest::Borrows);
+        spill.served(9, borrows);
+        assert_eq!(spill.next(borrows, &[], Mono(0)), Some(9));
+        assert_eq!(spill.next(borrows, &[], Mono(0)), Some(9));
+        assert_ne!(spill.next(borrows, &[9], Mono(0)), Some(9));
+        spill.refused(9, borrows, Refusal::OurPlace, Mono(0));
+        assert_ne!(spill.next(borrows, &[], Mono(0)), Some(9));
+    }
+
+    #[test]
     fn guests_are_spread_and_few_parts_are_asked() {
         let mut spill = Spill::default();
         let borrows = seek(16, "m", Guest::Borrows);
@@ -121,5 +148,8 @@ mod tests {
         first.sort_unstable();
         assert_eq!(first, (1..16).collect::<Vec<u8>>());
         assert_eq!(spill.next(borrows, &[1, 2, 3], Mono(0)), None);
+        let entitled = seek(16, "m", Guest::Entitled);
+        assert!(spill.next(entitled, &[1, 2, 3], Mono(0)).is_some(), "it is owed an answer");
+        assert_eq!(spill.next(entitled, &[1, 2, 3, 4, 5, 6], Mono(0)), None);
     }
 }

@@ -226,7 +226,8 @@ fn a_call_for_which_nothing_is_left_over_is_told_so() {
     served(&mut table, &mut google, 0, 200);
     let last = table.call(0, |key| google.ask(key)).result;
     assert!(matches!(last, Result::Refused(Refusal::Reserved { .. })), "{last:?}");
-    let outlook = table.pool.outlook(MODEL, Family::Generate, Some(id(0)), table.now).unwrap();
+    let outlook = table.pool.outlook(MODEL, Family::Generate, Some(id(0)), table.now);
+    let outlook = outlook.unwrap().day.unwrap();
     assert!(outlook.left > 0 && outlook.left <= outlook.kept, "{outlook:?}");
 }
 

@@ -239,7 +239,8 @@ fn what_is_kept_for_others_is_kept_after_a_restart() {
         next_day(&mut table, &mut google);
     }
     let outlook = |table: &mut Table| {
-        table.pool.outlook(MODEL, potluck_gemini::Family::Generate, Some(id(0)), table.now)
+        let family = potluck_gemini::Family::Generate;
+        table.pool.outlook(MODEL, family, Some(id(0)), table.now).unwrap().day
     };
     served(&mut table, &mut google, 0, 10);
     let before = outlook(&mut table).unwrap();

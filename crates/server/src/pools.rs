@@ -109,7 +109,11 @@ impl Pools {
                     drop(pool);
                     self.spill.lock().refused(part, seek, refusal, now.mono);
                 }
-                step => return Some(Elsewhere { part, exchange, step }),
+                step => {
+                    drop(pool);
+                    self.spill.lock().served(part, seek);
+                    return Some(Elsewhere { part, exchange, step });
+                }
             }
         }
     }

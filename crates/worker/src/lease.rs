@@ -202,7 +202,10 @@ impl Lease {
                 StepSaid::Refuse(refusal) => memory::with(|memory| {
                     memory.spill.borrow_mut().refused(shard, seek, refusal, memory::now());
                 }),
-                found => return found,
+                found => {
+                    memory::with(|memory| memory.spill.borrow_mut().served(shard, seek));
+                    return found;
+                }
             }
         }
         step

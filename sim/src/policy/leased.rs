@@ -9,7 +9,7 @@ use potluck_core::{Exchange, Step as Said, Talk};
 
 use crate::{
     google::Answer,
-    policy::{Policy, Potluck, Standing, Step, Used, potluck},
+    policy::{Kept, Policy, Potluck, Standing, Step, Used, potluck},
     world::{Ask, Ms, World},
 };
 
@@ -152,8 +152,8 @@ impl Policy for Leased {
         self.owner.probed(probe, answer, now);
     }
 
-    fn reserve(&mut self, quota: usize, key: u32, now: Ms) -> u64 {
-        self.owner.reserve(quota, key, now)
+    fn kept(&mut self, quota: usize, key: u32, now: Ms) -> Kept {
+        self.owner.kept(quota, key, now)
     }
 
     fn standing(&self, key: u32, now: Ms) -> Standing {

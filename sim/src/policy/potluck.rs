@@ -2,15 +2,15 @@
 
 use potluck_core::{
     After, Attempt, Call, Config, End, Ending, Event, Exchange, Guest, KeyId, KeyRecord,
-    LimitsPatch, Mono, Now, Outcome, Pool, Refusal, Slot, SourceBlock, State, Step as Said, Usage,
-    Wall, Whose,
+    LimitsPatch, Mono, Now, Outcome, Pool, Refusal, Room, Slot, SourceBlock, State, Step as Said,
+    Usage, Wall, Whose,
 };
 
 use potluck_gemini::Family;
 
 use crate::{
     google::Answer,
-    policy::{Policy, Standing, Step, Used},
+    policy::{Kept, Policy, Standing, Step, Used},
     rng::mix,
     world::{Ask, MODELS, Ms, QUOTA_NAMES, START, World},
 };
@@ -171,8 +171,11 @@ impl Policy for Potluck {
         self.pool.probed(slot, outcome, now(at));
     }
 
-    fn reserve(&mut self, quota: usize, key: u32, at: Ms) -> u64 {
-        reserved(&mut self.pool, QUOTA_NAMES[quota], key, now(at))
+    fn kept(&mut self, quota: usize, key: u32, at: Ms) -> Kept {
+        let kept = |room: Option<Room>| room.map_or(0, |room| room.kept);
+        let model = QUOTA_NAMES[quota];
+        let outlook = self.pool.outlook(model, Family::Generate, Some(id(key)), now(at));
+        outlook.map_or(Kept::default(), |at| Kept { day: kept(at.day), minute: kept(at.minute) })
     }
 
     fn standing(&self, key: u32, at: Ms) -> Standing {
@@ -182,11 +185,6 @@ impl Policy for Potluck {
             Some(_) => Standing::In,
         }
     }
-}
-
-/// Calls of a model that the pool holds back for those whose keys they are.
-fn reserved(pool: &mut Pool<u32>, model: &str, key: u32, now: Now) -> u64 {
-    pool.outlook(model, Family::Generate, Some(id(key)), now).map_or(0, |outlook| outlook.kept)
 }
 
 /// What the pool is told of a call's end, the one place for it.

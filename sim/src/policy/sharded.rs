@@ -4,7 +4,7 @@ use potluck_core::{Guest, Seek, Spill};
 
 use crate::{
     google::Answer,
-    policy::{Policy, Potluck, Standing, Step, Used, potluck},
+    policy::{Kept, Policy, Potluck, Standing, Step, Used, potluck},
     world::{Ask, MODELS, Ms, World},
 };
 
@@ -41,7 +41,10 @@ impl Sharded {
             self.at[call] = usize::from(part);
             asked.push(part);
             match self.at(call).begin_guest(call, ask, guest, now) {
-                Ok(step) => return step,
+                Ok(step) => {
+                    self.spill.served(part, seek);
+                    return step;
+                }
                 Err(refusal) => self.spill.refused(part, seek, refusal, mono),
             }
         }
@@ -98,8 +101,9 @@ impl Policy for Sharded {
         self.shards[shard].probed(probe, answer, now);
     }
 
-    fn reserve(&mut self, quota: usize, key: u32, now: Ms) -> u64 {
-        self.shards.iter_mut().map(|shard| shard.reserve(quota, key, now)).sum()
+    fn kept(&mut self, quota: usize, key: u32, now: Ms) -> Kept {
+        let kept = self.shards.iter_mut().map(|shard| shard.kept(quota, key, now));
+        kept.fold(Kept::default(), |sum, one| sum + one)
     }
 
     fn standing(&self, key: u32, now: Ms) -> Standing {

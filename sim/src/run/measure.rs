@@ -1,10 +1,12 @@
 //! What is counted of a run; the learning day is not.
 
+use std::collections::BTreeSet;
+
 use crate::{
     google::{Answer, Google},
     policy::{Policy, Standing},
     run::Live,
-    world::{Ask, DAY, MODELS, Ms, QUOTAS, World},
+    world::{Ask, DAY, MODELS, Ms, QUOTAS, START, World},
 };
 
 /// What came of a run.
@@ -20,7 +22,8 @@ pub struct Tally {
     pub attempts: u64,
     /// Attempts that met a spent quota after the key's first day on the model.
     pub refusals: u64,
-    /// Calls that failed though there was quota that they could have had.
+    /// Calls that failed though there was quota that nobody had reserved, or whose caller had had
+    /// less that day than the own keys alone would have served by then.
     pub failures_while_quota: u64,
     /// Calls served, by contributor and quota.
     pub served_by: Vec<[u64; QUOTAS]>,
@@ -30,6 +33,9 @@ pub struct Tally {
     pub dead_kept: u64,
 }
 
+/// What a call that fails may have tried, and still have had to find another key.
+const ATTEMPTS: usize = potluck_core::Config::MAX_ATTEMPTS as usize;
+
 pub(super) struct Measure<'w> {
     world: &'w World,
     pub(super) tally: Tally,
@@ -37,6 +43,21 @@ pub(super) struct Measure<'w> {
     first: Vec<Ms>,
     /// Since when the policy could know that a key is dead.
     told_dead: Vec<Ms>,
+    /// Keys that the policy could know to be good: they were shown, and not dead when Google was
+    /// asked last.
+    known: Vec<bool>,
+    /// By contributor and quota.
+    today: Vec<[Today; QUOTAS]>,
+}
+
+/// One contributor's day on one quota.
+#[derive(Clone, Copy, Default)]
+struct Today {
+    day: Ms,
+    /// Calls so far that the own keys alone would have served.
+    entitled: u64,
+    /// Calls that were served, or may be yet.
+    granted: u64,
 }
 
 impl<'w> Measure<'w> {
@@ -47,7 +68,29 @@ impl<'w> Measure<'w> {
             tally: Tally { served_by, ..Tally::default() },
             first: vec![Ms::MAX; world.keys.len() * MODELS.len()],
             told_dead: vec![Ms::MAX; world.keys.len()],
+            known: world.keys.iter().map(|key| key.joins == Ms::MIN).collect(),
+            today: vec![[Today::default(); QUOTAS]; world.contributors.len()],
         }
+    }
+
+    pub(super) fn asked(&mut self, ask: &Ask) {
+        self.known[ask.key as usize] = true;
+        let today = self.today(ask, ask.at);
+        today.entitled += u64::from(ask.entitled);
+        today.granted += 1;
+    }
+
+    fn today(&mut self, ask: &Ask, now: Ms) -> &mut Today {
+        let (day, today) =
+            ((now - START) / DAY, &mut self.today[ask.contributor as usize][ask.quota()]);
+        if today.day != day {
+            *today = Today { day, ..Today::default() };
+        }
+        today
+    }
+
+    pub(super) fn probed(&mut self, key: u32, answer: &Answer) {
+        self.known[key as usize] = !matches!(answer, Answer::Dead);
     }
 
     pub(super) fn attempt(&mut self, live: &Live, key: u32, answer: &Answer, alive: bool, now: Ms) {
@@ -55,6 +98,7 @@ impl<'w> Measure<'w> {
             let told = &mut self.told_dead[key as usize];
             *told = now.min(*told);
         }
+        self.known[key as usize] = !matches!(answer, Answer::Dead);
         let place = key as usize * MODELS.len() + usize::from(live.ask.model);
         let first = &mut self.first[place];
         *first = now.min(*first);
@@ -83,19 +127,24 @@ impl<'w> Measure<'w> {
         policy: &mut dyn Policy,
         now: Ms,
     ) {
+        let by_day = self.world.per_day(0, live.ask.quota()).is_some();
+        let today = self.today(&live.ask, now);
+        today.granted = today.granted.saturating_sub(1);
+        let owed = if by_day { today.entitled > today.granted } else { live.ask.entitled };
         if !self.counts(&live.ask) {
             return;
         }
         self.tally.calls += 1;
         let needless = google.is_alive(live.ask.key)
-            && self.world.trouble(now).is_none()
-            && self.may_have(&live.ask, google, policy, now)
+            && live.tried.len() < ATTEMPTS
+            && self.world.trouble(live.ask.at).is_none()
+            && (owed || self.is_free(&live.ask, google, policy, now))
             && self.has_room(live, google, now);
         self.tally.failures_while_quota += u64::from(needless);
     }
 
-    /// Whether the caller has a right to quota that is there: the own, or what nobody has reserved.
-    fn may_have(
+    /// Whether there is quota that nobody has reserved.
+    fn is_free(
         &self,
         ask: &Ask,
         google: &mut Google<'_>,
@@ -103,7 +152,18 @@ impl<'w> Measure<'w> {
         now: Ms,
     ) -> bool {
         let quota = ask.quota();
-        ask.entitled || google.left_of_all(quota, now) > policy.reserve(quota, ask.key, now)
+        let kept = policy.kept(quota, ask.key, now);
+        let (mut day, mut minute) = (0, 0);
+        for project in self.known_projects() {
+            day += google.lasting(project, quota, now);
+            minute += google.minute_room(project, quota, now);
+        }
+        day > kept.day && minute > kept.minute
+    }
+
+    fn known_projects(&self) -> BTreeSet<usize> {
+        let known = self.world.keys.iter().zip(&self.known).filter(|(_, known)| **known);
+        known.map(|(key, _)| key.project).collect()
     }
 
     /// Whether a key that was not tried would have served the call now.
@@ -111,7 +171,8 @@ impl<'w> Measure<'w> {
         let (quota, tokens) = (live.ask.quota(), u64::from(live.ask.tokens));
         (0..self.world.keys.len() as u32).any(|key| {
             let Some(project) = self.lent(key, &live.ask) else { return false };
-            google.left(project, quota) > 0
+            self.known[key as usize]
+                && google.left(project, quota) > 0
                 && google.is_usable(key)
                 && !live.tried.contains(&key)
                 && google.has_room(project, quota, tokens, now)

@@ -108,7 +108,7 @@ impl<S: Clone> Pool<S> {
         if let Some(Running::Slot(slot)) = x.running {
             self.unspend(&mut x, slot, now);
         }
-        self.unclaim(&x, false, now);
+        self.unclaim(&x, now);
         x.share = None;
         if let Some(Running::Slot(slot)) = x.running.filter(|_| x.own != x.tried[0]) {
             self.unlend(slot, now);
@@ -133,7 +133,7 @@ impl<S: Clone> Pool<S> {
                 self.count_tokens(&x, slot, end.tokens, now);
                 self.settle_tokens(&x, slot, end.prompt_tokens, now);
             }
-            _ => self.unclaim(&x, true, now),
+            _ => self.unclaim(&x, now),
         }
     }
 

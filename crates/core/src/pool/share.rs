@@ -23,33 +23,42 @@ impl<S: Clone> Pool<S> {
         share
     }
 
-    /// Gives back what an exchange claimed, whose call never came or was not served.
-    pub(super) fn unclaim(&mut self, x: &Exchange, came: bool, now: Now) {
-        let (Some(lane), Some(own)) = (x.lane, x.own) else { return };
-        let moment = self.moment(now);
+    /// Gives back what an exchange claimed that was not served: unless Google counted it all the
+    /// same, which the own keys alone would have spent as well; or no key was left to try, for it was
+    /// wanted then, and tomorrow is to be provided for it.
+    pub(super) fn unclaim(&mut self, x: &Exchange, now: Now) {
+        let lane = x.lane.filter(|lane| self.lanes.is_metered(*lane));
+        let (Some(lane), Some(own)) = (lane, x.own) else { return };
         match x.share {
-            Some(Share::Entitled) if !came => {
-                if let Some(meter) = self.meter(own, lane, now) {
-                    meter.untake();
-                }
-                self.ledger_mut(lane).untook(moment);
-                self.book(own, lane, now);
-                self.touch(own, now);
+            Some(Share::Entitled) if x.tries > 0 && x.spent.is_none() => {
+                self.untake(own, lane, now);
             }
-            Some(Share::Borrows) => {
-                if let Some(meter) = self.meter(own, lane, now) {
-                    meter.borrowed = meter.borrowed.saturating_sub(1);
-                }
-                self.ledger_mut(lane).unlent();
-            }
+            Some(Share::Borrows) => self.unlend_to(own, lane, now),
             _ => {}
         }
+    }
+
+    fn untake(&mut self, own: Slot, lane: u16, now: Now) {
+        let moment = self.moment(now);
+        if let Some(meter) = self.meter(own, lane, now) {
+            meter.untake();
+        }
+        self.ledger_mut(lane).untook(moment);
+        self.book(own, lane, now);
+        self.touch(own, now);
+    }
+
+    fn unlend_to(&mut self, own: Slot, lane: u16, now: Now) {
+        if let Some(meter) = self.meter(own, lane, now) {
+            meter.borrowed = meter.borrowed.saturating_sub(1);
+        }
+        self.ledger_mut(lane).unlent();
     }
 
     /// The own key serves, that is not lent: nothing of the pool's is used.
     pub(super) fn repay(&mut self, x: &mut Exchange, now: Now) {
         if x.share == Some(Share::Borrows) {
-            self.unclaim(x, true, now);
+            self.unclaim(x, now);
             x.share = Some(Share::Entitled);
         }
     }

@@ -37,8 +37,8 @@ impl<S: Clone> Pool<S> {
         })
     }
 
-    /// What the keys have left of today for a plain call of a model, as a contributor sees it who
-    /// would borrow; nothing where no limit is known.
+    /// What the keys have left for plain calls of a model, as a contributor sees it who would
+    /// borrow; nothing where the model is not known.
     pub fn outlook(
         &mut self,
         model: &str,
@@ -53,7 +53,9 @@ impl<S: Clone> Pool<S> {
         let borrower = self.borrower(slot, lane, now);
         let ledger = self.ledger_mut(lane);
         ledger.turn(moment.today);
-        ledger.is_bounded(beside).then(|| ledger.outlook_of(borrower, beside, moment))
+        let bounded = ledger.is_bounded(beside);
+        let day = bounded.then(|| ledger.outlook_of(borrower, beside, moment));
+        Some(Outlook { day, minute: ledger.minute(moment.now) })
     }
 
     /// The public summary.
