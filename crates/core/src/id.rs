@@ -20,6 +20,16 @@ impl fmt::Display for KeyId {
     }
 }
 
+impl KeyId {
+    /// Reads an id as it is shown.
+    pub fn parse(text: &str) -> Option<KeyId> {
+        let digits = text.strip_prefix("k_").filter(|digits| digits.len() == 32)?;
+        let lower = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        let number = u128::from_str_radix(digits, 16).ok();
+        digits.as_bytes().iter().all(lower).then_some(KeyId(number?.to_be_bytes()))
+    }
+}
+
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -101,6 +101,11 @@ impl<S> Key<S> {
         self.apart.state == State::Active
     }
 
+    /// Whether an operator took it out of service.
+    pub(crate) fn is_put_out(&self) -> bool {
+        matches!(self.apart.state, State::Disabled { reason: Reason::Operator, .. })
+    }
+
     /// Whether others may be served with the key at all now, rests apart.
     pub(crate) fn is_lent(&self, now: Wall) -> bool {
         let apart = &*self.apart;
@@ -292,6 +297,8 @@ pub enum Reason {
     Blocked,
     /// The key's project is unusable.
     Project,
+    /// An operator took it out of service.
+    Operator,
 }
 
 impl Reason {
@@ -306,6 +313,7 @@ impl Reason {
             Reason::ServiceDisabled => "service-disabled",
             Reason::Blocked => "blocked",
             Reason::Project => "project",
+            Reason::Operator => "operator",
         }
     }
 
@@ -325,15 +333,16 @@ impl Reason {
             Reason::ServiceDisabled => "the Gemini API is not enabled in the key's project",
             Reason::Blocked => "the key's restrictions do not admit calls from here",
             Reason::Project => "the key's project is disabled or has no billing",
+            Reason::Operator => "the operator has taken the key out of service",
         }
     }
 
     /// Whether asking Google about the key again could only do harm.
     pub(crate) fn is_final(self) -> bool {
-        matches!(self, Reason::Leaked | Reason::Suspended)
+        matches!(self, Reason::Leaked | Reason::Suspended | Reason::Operator)
     }
 
-    const ALL: [Reason; 8] = [
+    const ALL: [Reason; 9] = [
         Reason::Invalid,
         Reason::Suspended,
         Reason::Unauthenticated,
@@ -342,6 +351,7 @@ impl Reason {
         Reason::ServiceDisabled,
         Reason::Blocked,
         Reason::Project,
+        Reason::Operator,
     ];
 }
 

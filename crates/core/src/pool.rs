@@ -3,7 +3,7 @@
 //! - `exchange`: begin, next, finish; `pick`: which key; `report`: what an answer means for the
 //!   exchange; `effect`: what it means for the key;
 //! - `probe`: asking whether a key lives; `timer`: what time brings;
-//! - `contributor`: limits and withdrawal; `events`: what is to be stored; `learned`: of quotas;
+//! - `contributor`: limits and withdrawal; `operator`: what operators do with keys; `events`: what is to be stored; `learned`: of quotas;
 //!   `view`: what is told.
 
 mod account;
@@ -15,6 +15,7 @@ mod evidence;
 mod exchange;
 mod kin;
 mod learned;
+mod operator;
 mod pick;
 mod probe;
 mod report;
@@ -52,6 +53,7 @@ pub use contributor::{Changed, Withdrawal};
 use events::Events;
 pub(crate) use evidence::Shortfalls;
 use evidence::Suspicion;
+pub use operator::Listing;
 use timer::Job;
 pub use timer::Why;
 
@@ -70,14 +72,16 @@ pub use timer::Why;
 ///    [`finish`](Self::finish) in every case, also when the caller left. `next` never waits: what
 ///    it says is done without the lock. `report` and the `next` that follows `Again` belong under
 ///    one lock.
-/// 3. Of contributors, commands too: [`change`](Self::change), [`withdraw`](Self::withdraw).
+/// 3. Of contributors, commands too: [`change`](Self::change), [`withdraw`](Self::withdraw); of
+///    operators [`put_out`](Self::put_out), [`put_back`](Self::put_back),
+///    [`erase`](Self::erase), and [`restore`](Self::restore) of a key that they add.
 /// 4. After any of these [`poll_event`](Self::poll_event) until it is empty; a probe it asks for
 ///    is answered by [`probed`](Self::probed).
 /// 5. At the time [`poll_timeout`](Self::poll_timeout) names,
 ///    [`handle_timeout`](Self::handle_timeout), then events again.
 ///
 /// Getters ([`knows`](Self::knows), [`me`](Self::me), [`summary`](Self::summary),
-/// [`metrics`](Self::metrics), [`key_count`](Self::key_count), [`leases`](Self::leases)) change
+/// [`metrics`](Self::metrics), [`list`](Self::list), [`key_count`](Self::key_count), [`leases`](Self::leases)) change
 /// nothing and may be called at any time.
 #[derive(Debug)]
 pub struct Pool<S> {
@@ -144,6 +148,11 @@ impl<S: Clone> Pool<S> {
     /// Whether the key is in the pool, in whatever state.
     pub fn knows(&self, id: KeyId) -> bool {
         self.keys.find(id).is_some()
+    }
+
+    /// A key's state, if it is in the pool.
+    pub fn state(&self, id: KeyId) -> Option<crate::key::State> {
+        self.keys.get(self.keys.find(id)?).map(|key| key.apart.state)
     }
 
     /// Whether the key was withdrawn by its contributor.

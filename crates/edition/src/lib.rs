@@ -10,14 +10,17 @@
 //!   Google not to keep what is pooled;
 //! - [`marks`]: what is written on every proxied answer, and how its body is read;
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
+//! - [`admin`]: what operators ask and decide; [`gate`]: how often their token may be tried;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
 //! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
 //! - [`spent`]: what an answer used;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
 
+pub mod admin;
 pub mod alarm;
 pub mod badge;
 pub mod calls;
+pub mod gate;
 pub mod ids;
 pub mod marks;
 pub mod me;

@@ -107,7 +107,8 @@ impl Counts {
     }
 }
 
-fn stored_state(state: State, now: Wall) -> (store::KeyState, i64) {
+/// A key's state for the store, and since when it has been so.
+pub fn stored_state(state: State, now: Wall) -> (store::KeyState, i64) {
     match state {
         State::Active => (store::KeyState::Active, now.0),
         State::Disabled { reason, since } => {

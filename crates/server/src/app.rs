@@ -15,6 +15,7 @@ use crate::pools::Pools;
 use crate::sending::Sending;
 use crate::settings::Settings;
 use crate::transport::{Shutdown, Upstream};
+use potluck_edition::gate::Gate;
 use potluck_edition::ids::RequestIds;
 
 /// Everything that requests share.
@@ -28,6 +29,8 @@ pub struct App {
     pub pools: Pools,
     /// Opens, seals and recognises keys.
     pub vault: Vault,
+    /// Who tried wrong tokens.
+    pub gate: parking_lot::Mutex<Gate>,
     /// What survives.
     pub store: Arc<dyn Store>,
     /// Time.

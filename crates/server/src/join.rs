@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use potluck_edition::marks::KeyMark;
 use potluck_gemini::ApiKey;
-use potluck_store::{Inserted, KeyRow, KeyState, Limits};
+use potluck_store::{Inserted, KeyRow};
 
 use crate::app::App;
 use crate::clock;
@@ -30,16 +30,8 @@ pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey) -> KeyMark {
 }
 
 async fn store(app: &App, key: &ApiKey) -> Result<Inserted, StoreTrouble> {
-    let id = app.vault.key_id(key);
-    let now = clock::wall().0;
-    let row = KeyRow {
-        id,
-        sealed: app.vault.seal(&id, key)?,
-        joined_at: now,
-        state: KeyState::Active,
-        changed_at: now,
-        limits: Limits::default(),
-    };
+    let id = app.key_id(key);
+    let row = KeyRow::new(id.0, app.vault.seal(&id.0, key)?, clock::wall().0);
     Ok(app.store.insert(row, app.vault.tombstone(key)).await?)
 }
 

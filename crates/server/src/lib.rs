@@ -12,6 +12,7 @@
 //!
 //! Beside the calls, `background` carries out what the pool wants stored, probed or told.
 
+mod admin;
 mod app;
 mod background;
 mod caller;

@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_edition::pages::{JSON, Page, SVG, TEXT};
-use potluck_edition::{badge, numbers, pages, table};
+use potluck_edition::{badge, numbers, table};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
 
@@ -15,9 +15,9 @@ use crate::Reply;
 use crate::app::{App, Hand};
 use crate::caller::Caller;
 use crate::handle::Told;
-use crate::me;
 use crate::transport::Answer;
 use crate::transport::drain::Phase;
+use crate::{admin, me};
 
 /// Answers a page.
 pub async fn answer(
@@ -27,10 +27,12 @@ pub async fn answer(
     caller: &Caller,
 ) -> Result<Reply, Told> {
     let native = |problem| (problem, Dialect::Native);
-    if page == Page::Me {
-        return me::answer(hand, request).await.map_err(native);
+    match page {
+        Page::Me => return me::answer(hand, request).await.map_err(native),
+        Page::Admin => return admin::answer(hand, request, caller).await.map_err(native),
+        _ => {}
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && page != Page::Admin {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(native(Problem::new(Reason::Method)));
     }
     let app = &hand.app;
@@ -41,18 +43,12 @@ pub async fn answer(
         Page::Alive => typed(TEXT, "ok\n"),
         Page::Ready => ready(app),
         Page::Metrics => {
-            let allowed = caller.is_local() || is_operator(app, &request);
-            if !allowed {
-                return Err(native(Problem::new(Reason::NotAdmin)));
+            if !caller.is_local() {
+                admin::check(app, &request, caller).map_err(native)?;
             }
             typed(numbers::TYPE, app.metrics.text(app))
         }
-        Page::Admin if is_operator(app, &request) => {
-            let none = Problem::new(Reason::NoRoute);
-            return Err(native(none.saying("Nothing is served below /pool/admin.")));
-        }
-        Page::Admin => return Err(native(Problem::new(Reason::NotAdmin))),
-        Page::Me => unreachable!("answered above"),
+        Page::Me | Page::Admin => unreachable!("answered above"),
     })
 }
 
@@ -85,10 +81,4 @@ pub fn store_trouble(app: &App, error: &potluck_store::StoreError) -> Problem {
     app.store_troubled.store(true, std::sync::atomic::Ordering::Relaxed);
     tracing::error!(%error, "the store failed");
     Problem::new(Reason::Store)
-}
-
-/// Whether the request carries the operators' token.
-pub fn is_operator<B>(app: &App, request: &Request<B>) -> bool {
-    let shown = pages::operator(request.headers());
-    shown.is_some_and(|token| app.vault.same_token(token, app.admin_token.as_bytes()))
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use potluck_core::{Changed, KeyId, LimitsPatch, Tombstone};
+use potluck_core::{Changed, KeyId, LimitsPatch, Tombstone, Withdrawal};
 use potluck_edition::{me, problem, rows};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, credential};
 use tokio::time::sleep;
 
-use crate::app::Hand;
+use crate::app::{App, Hand};
 use crate::transport::{Answer, body};
 use crate::{Reply, clock, local};
 
@@ -103,14 +103,20 @@ async fn withdraw(hand: &Hand, id: KeyId, tombstone: Tombstone) -> Result<Reply,
     let Some(withdrawal) = withdrawal else {
         return if erased { Ok(gone()) } else { Err(Problem::new(Reason::UnknownKey)) };
     };
+    last_lease(app, id, withdrawal).await;
+    Ok(gone())
+}
+
+/// Waits until no call has a key in hand that is gone.
+pub async fn last_lease(app: &App, id: KeyId, withdrawal: Withdrawal) {
     let deadline = tokio::time::Instant::now() + LAST_LEASE;
     while app.pools.of(id).leases(withdrawal.slot) > 0 && tokio::time::Instant::now() < deadline {
         sleep(LOOK).await;
     }
-    Ok(gone())
 }
 
-fn gone() -> Reply {
+/// Nothing to say, and done.
+pub fn gone() -> Reply {
     let mut reply = Response::new(Answer::empty());
     *reply.status_mut() = StatusCode::NO_CONTENT;
     reply

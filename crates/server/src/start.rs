@@ -107,6 +107,7 @@ impl Server {
         let app = Arc::new(App {
             admin_token: secrets.admin_token,
             pools,
+            gate: Default::default(),
             vault,
             store,
             clock: Clock::start(),

@@ -25,6 +25,14 @@ pub struct KeyRow {
     pub limits: Limits,
 }
 
+impl KeyRow {
+    /// A key that has just come.
+    pub fn new(id: RowId, sealed: Sealed, now: i64) -> KeyRow {
+        let (state, limits) = (KeyState::Active, Limits::default());
+        KeyRow { id, sealed, joined_at: now, state, changed_at: now, limits }
+    }
+}
+
 /// Whether a key is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyState {

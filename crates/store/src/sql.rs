@@ -95,9 +95,10 @@ pub const ERASE_KEY: &str = "DELETE FROM keys WHERE id = ?1";
 /// Takes a tombstone away. 1 tombstone.
 pub const LIFT: &str = "DELETE FROM tombstones WHERE id = ?1";
 
-/// Erases keys disabled too long ago and names them. 1 before, 2 how many at most.
+/// Erases keys disabled too long ago and names them; not those that an operator put out, for they
+/// would come back. 1 before, 2 how many at most.
 pub const SWEEP_KEYS: &str = "DELETE FROM keys WHERE id IN (
-        SELECT id FROM keys WHERE state = 'disabled' AND changed_at < ?1
+        SELECT id FROM keys WHERE state = 'disabled' AND reason <> 'operator' AND changed_at < ?1
         ORDER BY changed_at LIMIT ?2)
     RETURNING id";
 

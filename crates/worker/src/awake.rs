@@ -18,7 +18,7 @@ use potluck_edition::orders::Counts;
 use potluck_edition::pages::Page;
 use potluck_edition::{badge, me, numbers, rows, table};
 use potluck_gemini::answer::{Problem, Reason};
-use potluck_store::{Inserted, KeyRow, KeyState, Limits, Snapshot, Store as _, StoreError, Sweep};
+use potluck_store::{Inserted, KeyRow, Snapshot, Store as _, StoreError, Sweep};
 use potluck_vault::{Sealed, Vault};
 use worker::durable::ScheduledTime;
 use worker::{Date, Delay, Env, Method, Storage, console_error};
@@ -154,14 +154,7 @@ impl Awake {
             return Heard::default();
         };
         let at = self.now().wall.0;
-        let row = KeyRow {
-            id: id.0,
-            sealed: sealed.clone(),
-            joined_at: at,
-            state: KeyState::Active,
-            changed_at: at,
-            limits: Limits::default(),
-        };
+        let row = KeyRow::new(id.0, sealed.clone(), at);
         // What is still to be written of this key is about a former life of it.
         let mut scribe = self.scribe.lock().await;
         if self.pool.borrow().has_events() {

@@ -344,14 +344,7 @@ mod tests {
     }
 
     fn every() -> Vec<Statement> {
-        let row = KeyRow {
-            id: ID,
-            sealed: Sealed::from_bytes(vec![1; 60]),
-            joined_at: 1,
-            state: KeyState::Active,
-            changed_at: 1,
-            limits: Limits::default(),
-        };
+        let row = KeyRow::new(ID, Sealed::from_bytes(vec![1; 60]), 1);
         let rest = Cooldown { key: ID, scope: "all".into(), until: 1, why: "day".into() };
         let used = Usage { key: ID, day: 1, model: "".into(), amount: UsageTotal::default() };
         [

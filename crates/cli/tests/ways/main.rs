@@ -1,6 +1,6 @@
 //! Ways in and out: TLS and proxies, pages of our own, who may read them from where.
 //!
-//! - `out`: TLS to Google under another authority, egress through a proxy;
+//! - `out`: TLS to Google under another authority, egress through a proxy; `admin`: what operators do;
 //! - `pages`: what is answered here, and CORS; `doors`: who is believed to come from where, TLS.
 
 #![allow(clippy::unwrap_used)]
@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod admin;
 mod doors;
 mod out;
 mod pages;

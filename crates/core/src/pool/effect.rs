@@ -219,7 +219,8 @@ impl<S: Clone> Pool<S> {
     }
 
     pub(super) fn disable(&mut self, slot: Slot, reason: Reason, now: Now) {
-        let Some(key) = self.keys.get_mut(slot) else { return };
+        let key = self.keys.get_mut(slot).filter(|key| !key.is_put_out());
+        let Some(key) = key else { return };
         key.apart.state = State::Disabled { reason, since: now.wall };
         key.apart.probe.asked = None;
         key.apart.probe.failures = 0;
@@ -230,7 +231,7 @@ impl<S: Clone> Pool<S> {
 
     /// The key is proven again.
     pub(super) fn revive(&mut self, slot: Slot, now: Now) {
-        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(key) = self.keys.get_mut(slot).filter(|key| !key.is_put_out()) else { return };
         key.apart.state = State::Active;
         key.apart.suspect = None;
         key.apart.probe.failures = 0;

@@ -143,6 +143,9 @@ impl<S: Clone> Pool<S> {
         }
         let Some(id) = call.bearer else { return (Mode::Refused(Refusal::NoKey), None) };
         if let Some((slot, key)) = self.keys.find(id).and_then(|s| Some((s, self.keys.get(s)?))) {
+            if key.is_put_out() {
+                return (Mode::Bare, None);
+            }
             let own = call.way == Way::OwnOnly || call.own_requested || !key.apart.limits.borrow;
             let mode = match (key.is_active(), own) {
                 (true, true) => Mode::Own,

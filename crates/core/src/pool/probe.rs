@@ -95,7 +95,7 @@ impl<S: Clone> Pool<S> {
     fn plan_dead(&mut self, slot: Slot, at: Mono, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         let State::Disabled { reason, since } = key.apart.state else { return };
-        if !key.erase_queued {
+        if !key.erase_queued && reason != Reason::Operator {
             key.erase_queued = true;
             self.agenda.push(Reverse((now.mono_at(since + ERASE_AFTER), Job::Erase(slot))));
         }

@@ -167,6 +167,9 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get_mut(slot) else { return };
         key.erase_queued = false;
         let State::Disabled { since, .. } = key.apart.state else { return };
+        if key.is_put_out() {
+            return;
+        }
         let at = now.mono_at(since + ERASE_AFTER);
         if at > now.mono {
             key.erase_queued = true;

@@ -155,7 +155,7 @@ fn resting<S>(key: &Key<S>, now: Now) -> impl Iterator<Item = &Rest> {
     key.rests.iter().filter(move |rest| rest.until > now.mono)
 }
 
-fn state_words<S>(key: &Key<S>, now: Now) -> (&'static str, &'static str) {
+pub(super) fn state_words<S>(key: &Key<S>, now: Now) -> (&'static str, &'static str) {
     let whole = resting(key, now).find(|rest| rest.reach == Reach::Everything);
     match (key.class_at(now.mono), key.apart.state) {
         (_, State::Disabled { reason, .. }) => ("disabled", reason.words()),

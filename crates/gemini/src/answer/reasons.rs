@@ -51,6 +51,10 @@ pub enum Reason {
     Store,
     /// Only for operators.
     NotAdmin,
+    /// Too many wrong tokens from one place.
+    TooManyTries,
+    /// A page of another site asks in an operator's name.
+    CrossSite,
     /// The key is not known here.
     UnknownKey,
     /// A signed URL that is not ours, or has run out.
@@ -78,7 +82,7 @@ const GET_A_KEY: Option<(&str, &str)> =
 
 impl Reason {
     /// All of them, in the order of the table.
-    pub const ALL: [Reason; 28] = [
+    pub const ALL: [Reason; 30] = [
         Reason::NoKey,
         Reason::KeyConflict,
         Reason::NotAKey,
@@ -103,6 +107,8 @@ impl Reason {
         Reason::Draining,
         Reason::Store,
         Reason::NotAdmin,
+        Reason::TooManyTries,
+        Reason::CrossSite,
         Reason::UnknownKey,
         Reason::BadSignature,
         Reason::Setup,
@@ -124,6 +130,8 @@ impl Reason {
             | Reason::TooManyRefused
             | Reason::NeedsOwnKey
             | Reason::NotAdmin
+            | Reason::TooManyTries
+            | Reason::CrossSite
             | Reason::UnknownKey
             | Reason::BadSignature => self.about_keys(),
             Reason::Resting
@@ -162,6 +170,12 @@ impl Reason {
                  can serve it, and your own key cannot be used now."),
             Reason::NotAdmin => row("POOL_NOT_ADMIN", 401, "authentication",
                 "This is for operators. Send the admin token as a Bearer token."),
+            Reason::TooManyTries => again("POOL_TOO_MANY_TRIES", 429, "rate_limit_exceeded",
+                "Too many wrong admin tokens have come from your network. Wait a minute, and look \
+                 the token up where the operator keeps it."),
+            Reason::CrossSite => row("POOL_CROSS_SITE", 403, "permission_denied",
+                "A page of another site has sent this. Changes are taken from this server's own \
+                 pages, and from programs that are no browser."),
             Reason::UnknownKey => row("POOL_UNKNOWN_KEY", 404, "not_found",
                 "This key is not in the pool. It joins with its first successful call."),
             _ => row("POOL_BAD_SIGNATURE", 403, "permission_denied",

@@ -1,0 +1,72 @@
+//! What operators may do with keys, whoever contributed them.
+//!
+//! Rule: what an operator took out of service stays out until an operator takes it back: no call of
+//! its bearer's, no probe and no verdict says otherwise, and it is not erased for having been out
+//! long. Its bearer is served with it alone.
+
+use crate::{
+    id::KeyId,
+    key::{Reason, State},
+    pool::{Pool, Withdrawal, events::Notice, view::state_words},
+    record::Me,
+    time::Now,
+};
+
+/// Some of the keys, in the order of their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// They, as their contributors see them.
+    pub keys: Vec<Me>,
+    /// Where the next ones begin, if there may be more.
+    pub next: Option<u32>,
+}
+
+impl<S: Clone> Pool<S> {
+    /// Keys from a place on, at most so many, of one state if it is named.
+    ///
+    /// No more places are looked at than one may while calls wait: a listing may be short, or
+    /// empty, and yet go on.
+    pub fn list(&self, from: u32, most: usize, state: Option<&str>, now: Now) -> Listing {
+        let end = self.keys.places().min(from.saturating_add(LOOKS));
+        let mut keys = Vec::new();
+        for at in from..end {
+            let Some((_, key)) = self.keys.at(at) else { continue };
+            if state.is_some_and(|state| state_words(key, now).0 != state) {
+                continue;
+            }
+            if keys.len() == most {
+                return Listing { keys, next: Some(at) };
+            }
+            keys.extend(self.me(key.id, now));
+        }
+        Listing { keys, next: (end < self.keys.places()).then_some(end) }
+    }
+
+    /// Takes a key out of service; false if there is no such key.
+    pub fn put_out(&mut self, id: KeyId, now: Now) -> bool {
+        let slot = self.keys.find(id);
+        slot.into_iter().for_each(|slot| self.disable(slot, Reason::Operator, now));
+        slot.is_some()
+    }
+
+    /// Takes a key back into service, whoever or whatever took it out; false if there is none.
+    pub fn put_back(&mut self, id: KeyId, now: Now) -> bool {
+        let Some(slot) = self.keys.find(id) else { return false };
+        if let Some(key) = self.keys.get_mut(slot).filter(|key| !key.is_active()) {
+            key.apart.state = State::Active;
+            self.revive(slot, now);
+        }
+        true
+    }
+
+    /// Erases a key without a trace: its bearer's next call may bring it back.
+    pub fn erase(&mut self, id: KeyId) -> Option<Withdrawal> {
+        let slot = self.keys.find(id)?;
+        self.drop_key(slot);
+        self.events.notices.push_back(Notice::Erased(id));
+        Some(Withdrawal { slot, leases: self.keys.leases(slot) })
+    }
+}
+
+/// Places looked at under one lock: some tens of microseconds.
+const LOOKS: u32 = 4096;

@@ -1,0 +1,111 @@
+//! What an operator decides of a key holds against everything else.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod table;
+
+use potluck_core::{Event, KeyId, State};
+use table::*;
+
+#[test]
+fn a_key_that_was_put_out_serves_nobody_but_its_bearer() {
+    let mut table = Table::of(3);
+    assert!(table.pool.put_out(id(1), table.now));
+
+    for _ in 0..6 {
+        assert_ne!(table.serve(0), 1);
+    }
+    assert_eq!(table.call(1, |_| None).tried, [BEARER]);
+    assert_eq!(table.state(1), "disabled", "its bearer's call is no proof against the operator");
+}
+
+#[test]
+fn no_verdict_probe_or_passing_of_time_says_otherwise_than_the_operator() {
+    let mut table = Table::of(3);
+    let mut x = table.pool.begin(potluck_core::Call::plain(id(1), MODEL), table.now);
+    let _ = table.pool.next(&mut x, table.now);
+    table.pool.put_out(id(1), table.now);
+    table.end(x, 0);
+    assert!(table.probes().is_empty());
+
+    table.run_until(table.now.mono + seconds(100 * 24 * 3600));
+
+    assert_eq!(table.state(1), "disabled");
+    let kept = table.events();
+    assert!(!kept.iter().any(|event| matches!(event, Event::Erase(_))), "{kept:?}");
+}
+
+#[test]
+fn a_dead_key_that_is_put_out_is_not_revived_by_its_probe() {
+    let mut table = Table::of(3);
+    table.call(0, |key| (key == 1).then(dead));
+    table.call(0, |key| (key == 1).then(dead));
+    assert_eq!(table.state(1), "disabled");
+    table.run_until(table.now.mono + seconds(3 * 3600));
+    let probes = table.probes();
+    table.pool.put_out(id(1), table.now);
+    for (slot, _) in probes {
+        table.pool.probed(slot, potluck_core::Outcome::Served, table.now);
+    }
+    assert_eq!(table.state(1), "disabled");
+
+    assert!(table.pool.put_back(id(1), table.now));
+    assert_eq!(table.state(1), "active");
+}
+
+#[test]
+fn what_was_decided_is_told_to_the_store() {
+    let mut table = Table::of(1);
+    table.pool.put_out(id(0), table.now);
+    let told = |events: Vec<Event<u32>>| {
+        let state = |event| match event {
+            Event::State { state: State::Active, .. } => Some("active"),
+            Event::State { state: State::Disabled { reason, .. }, .. } => Some(reason.name()),
+            _ => None,
+        };
+        events.into_iter().find_map(state)
+    };
+    assert_eq!(told(table.events()), Some("operator"));
+    table.pool.put_back(id(0), table.now);
+    assert_eq!(told(table.events()), Some("active"));
+}
+
+#[test]
+fn an_erased_key_is_gone_and_may_come_back() {
+    let mut table = Table::of(2);
+    assert!(table.pool.erase(id(1)).is_some());
+    assert!(table.pool.erase(id(1)).is_none());
+    assert!(table.events().iter().any(|event| matches!(event, Event::Erase(of) if *of == id(1))));
+    assert_eq!(table.call(1, |_| None).tried, [BEARER]);
+    assert!(table.pool.knows(id(1)));
+}
+
+#[test]
+fn a_listing_goes_through_all_keys_once_and_by_state() {
+    let mut table = Table::of(10_000);
+    assert!((0..10_000).step_by(10).all(|n| table.pool.put_out(id(n), table.now)));
+    let all = |state: Option<&str>| {
+        let (mut from, mut seen) = (Some(0), Vec::<KeyId>::new());
+        while let Some(at) = from {
+            let listing = table.pool.list(at, 300, state, table.now);
+            assert!(listing.keys.len() <= 300);
+            seen.extend(listing.keys.iter().map(|key| key.id));
+            from = listing.next;
+        }
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), count, "one was listed twice");
+        count
+    };
+    assert_eq!((all(None), all(Some("disabled")), all(Some("paused"))), (10_000, 1_000, 0));
+}
+
+#[test]
+fn an_id_reads_as_it_is_shown() {
+    let id = id(77);
+    assert_eq!(KeyId::parse(&id.to_string()), Some(id));
+    let shown = id.to_string();
+    for wrong in ["", "k_", &shown[1..], &shown.to_uppercase(), &format!("{shown}0"), "k_+1"] {
+        assert_eq!(KeyId::parse(wrong), None, "{wrong}");
+    }
+}
