@@ -37,7 +37,8 @@ pub fn check(matches: &ArgMatches, env: &Env, out: &mut impl Write) -> Result<()
 /// Name, value, origin.
 type Row = [String; 3];
 
-fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+/// Prints text for people or programs; nothing that looks like a key leaves.
+pub fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
     let text = crate::scrub::scrub(text.as_bytes());
     match out.write_all(&text).and_then(|()| out.flush()) {
         // Whoever piped us into `head` has seen enough.

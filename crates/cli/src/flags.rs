@@ -64,6 +64,77 @@ pub enum Verb {
         #[command(flatten)]
         flags: Box<Flags>,
     },
+    /// Say how the pool of a running server is
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status {
+        /// Which server.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Look at the keys of a running server, and decide on them
+    #[command(after_help = KEYS_EXAMPLES, arg_required_else_help = true)]
+    #[command(disable_help_subcommand = true)]
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Keys,
+    },
+}
+
+/// What an operator can do with keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// List them: id, state, calls lent and borrowed, and why one is out
+    List {
+        /// Those in one state alone
+        #[arg(long, value_name = "STATE")]
+        #[arg(value_parser = ["active", "resting", "held", "paused", "disabled"])]
+        state: Option<String>,
+        /// Which server.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Add keys, one a line; lines that begin with # are passed over
+    Add {
+        /// File of keys, or - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Which server.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take keys out of service until they are enabled again
+    Disable(Ids),
+    /// Take keys back into service
+    Enable(Ids),
+    /// Erase keys; a bearer's next call may bring one back
+    Remove(Ids),
+}
+
+/// Some keys of a server.
+#[derive(Debug, Args)]
+pub struct Ids {
+    /// The keys' ids, as `potluck keys list` shows them
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// Which server.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// A running server, and how its answers are to be told.
+#[derive(Debug, Args)]
+pub struct At {
+    /// Where it listens; http alone, so on this machine or through a tunnel
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(value_parser = values::server)]
+    pub server: Uri,
+    /// Its data folder, where its admin token is [env: POTLUCK_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which settings file to read. Apart from [`Flags`], since a file cannot name itself.
@@ -175,7 +246,15 @@ pub type TimeOrNone = Option<Duration>;
 
 /// The command with everything its help shows.
 pub fn command() -> Command {
-    Cli::command().mut_subcommands(|verb| verb.mut_args(naming_its_variable))
+    Cli::command().mut_subcommands(|verb| match takes_settings(&verb) {
+        true => verb.mut_args(naming_its_variable),
+        false => verb,
+    })
+}
+
+/// Whether a verb's flags are the settings: those that speak to a server have flags of their own.
+pub fn takes_settings(verb: &Command) -> bool {
+    verb.get_arguments().any(|arg| arg.get_id() == "listen")
 }
 
 /// The rows of the table, in order.
@@ -214,6 +293,8 @@ Examples:
   potluck serve --listen 0.0.0.0:8080            for other machines as well
   potluck check-config                           which settings are in force, and why
   potluck check-config --print-defaults > potluck.toml
+  potluck status                                 how the pool of the server here is
+  potluck keys list --state disabled             which keys are out, and why
 
 Exit codes: 0 done, 1 cannot run or stopped by a failure, 2 wrong flags or settings.";
 
@@ -246,6 +327,25 @@ Examples:
   potluck check-config --print-defaults > potluck.toml
 
 Exit codes: 0 the settings are good, 2 they are not (each fault on a line of its own).";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  potluck status
+  potluck status --server http://127.0.0.1:9000 --data /var/lib/potluck
+  potluck status --json
+
+The admin token is read from POTLUCK_ADMIN_TOKEN, POTLUCK_ADMIN_TOKEN_FILE, or the data folder.";
+
+const KEYS_EXAMPLES: &str = "\
+Examples:
+  potluck keys list --state disabled
+  potluck keys add keys.txt
+  potluck keys disable k_0123456789abcdef0123456789abcdef
+  potluck keys list --json | jq -r '.[].id'
+
+The admin token is read from POTLUCK_ADMIN_TOKEN, POTLUCK_ADMIN_TOKEN_FILE, or the data folder.
+
+Exit codes: 0 done, 1 not all of it could be done, 2 wrong flags.";
 
 #[cfg(test)]
 mod tests {

@@ -114,11 +114,13 @@ impl Layered {
 /// told here in the same words as one of the file or the environment.
 pub fn command() -> Command {
     let names: Vec<_> = flags::settings().iter().map(|arg| arg.get_id().clone()).collect();
-    flags::command().mut_subcommands(|verb| {
-        verb.mut_args(|arg| match names.contains(arg.get_id()) {
-            true => arg.value_parser(clap::value_parser!(OsString)),
-            false => arg,
-        })
+    let as_text = |arg: Arg| match names.contains(arg.get_id()) {
+        true => arg.value_parser(clap::value_parser!(OsString)),
+        false => arg,
+    };
+    flags::command().mut_subcommands(|verb| match flags::takes_settings(&verb) {
+        true => verb.mut_args(as_text),
+        false => verb,
     })
 }
 

@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`] | the verbs |
+//! | [`serve`], [`check`], [`keys`] | the verbs; [`operator`] speaks to a running server |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -15,8 +15,10 @@ mod config_file;
 mod failure;
 mod flags;
 mod harden;
+mod keys;
 mod layers;
 mod logs;
+mod operator;
 mod scrub;
 mod secrets;
 mod serve;
@@ -40,6 +42,9 @@ fn main() -> ExitCode {
     let done = match matches.subcommand() {
         Some(("serve", matches)) => serve::serve(matches, &env),
         Some(("check-config", matches)) => check::check(matches, &env, &mut io::stdout()),
+        Some((verb @ ("status" | "keys"), matches)) => {
+            keys::decide(verb, matches, &env, &mut io::stdout())
+        }
         _ => Err(Failure::setting("nothing to do; see potluck --help")),
     };
     match done {

@@ -115,6 +115,20 @@ pub fn check(kind: Kind, env: &Env, data: &Path) -> Result<Place, String> {
     Ok(place)
 }
 
+/// The admin token of a server whose data is there, for a command that speaks to it.
+pub fn admin_token(env: &Env, data: &Path) -> Result<Zeroizing<String>, Failure> {
+    let kind = Kind::AdminToken;
+    let place = place(kind, env, data).map_err(Failure::setting)?;
+    let text = read(kind, &place, env).map_err(Failure::setting)?;
+    let Some(text) = text else {
+        let missing = "there is no admin token; a server makes it at its first start. Name its data \
+                       folder with --data, or set POTLUCK_ADMIN_TOKEN_FILE";
+        return Err(Failure::setting(at(&place, missing)));
+    };
+    judge(kind, &text).map_err(|phrase| Failure::setting(at(&place, &phrase)))?;
+    Ok(text)
+}
+
 /// Finds both secrets; makes in the data folder what is nowhere.
 pub fn find(env: &Env, data: &Path) -> Result<Found, Failure> {
     let mut doubts = prepare(data).map_err(Failure::Run)?;

@@ -127,6 +127,15 @@ pub fn threads(text: &str) -> Parsed<usize> {
         .ok_or_else(|| format!("needs a number from 1 to {MOST_THREADS}"))
 }
 
+/// Where a running server listens.
+pub fn server(text: &str) -> Parsed<Uri> {
+    const SERVER: &str = "it is written http://HOST:PORT";
+    let uri: Uri = text.parse().map_err(|_| SERVER)?;
+    let bare = uri.path_and_query().is_none_or(|path| path == "/");
+    let http = uri.scheme().is_some_and(|scheme| *scheme == http::uri::Scheme::HTTP);
+    if http && bare && uri.host().is_some() { Ok(uri) } else { Err(SERVER.into()) }
+}
+
 /// How many parts of the pool.
 pub fn parts(text: &str) -> Parsed<u8> {
     text.parse()

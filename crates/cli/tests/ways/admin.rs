@@ -169,3 +169,41 @@ fn a_bad_request_says_what_is_wrong() {
         assert!(answer.reason().starts_with("POOL_"));
     }
 }
+
+/// The command, speaking to that server; what it printed, and its code.
+fn command(potluck: &Potluck, words: &[&str]) -> (String, Option<i32>) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+    command.args(words).args(["--server", &potluck.url()]).arg("--data").arg(potluck.data());
+    let done = command.env_clear().output().unwrap();
+    (String::from_utf8(done.stdout).unwrap(), done.status.code())
+}
+
+#[test]
+fn the_command_line_does_what_the_api_does() {
+    let sim = sim(3);
+    let potluck = Potluck::joined(&sim, 1);
+    let file = potluck.data().join("keys.txt");
+    std::fs::write(&file, format!("{}\nnonsense\n{}\n", key(2), key(1))).unwrap();
+
+    let (said, code) = command(&potluck, &["keys", "add", file.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "a line was not taken");
+    assert_eq!(said, "line 2: not a Gemini API key by its form\n1 added, 1 known before\n");
+    let second = id(&potluck, 2);
+    let (said, code) = command(&potluck, &["keys", "disable", &second]);
+    assert_eq!((said, code), (format!("{second}  disabled\n"), Some(0)));
+    let (said, _) = command(&potluck, &["keys", "list", "--state", "disabled"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.len() == 2 && lines[1].starts_with(&second), "{said}");
+    let (said, _) = command(&potluck, &["keys", "list", "--json"]);
+    let listed: Vec<Value> = serde_json::from_str(&said).unwrap();
+    assert_eq!(listed.len(), 2);
+    let (said, code) = command(&potluck, &["keys", "enable", &second, "k_nobody"]);
+    assert_eq!(code, Some(1), "one of them is unknown");
+    assert!(said.starts_with(&format!("{second}  enabled\nk_nobody  failed")), "{said}");
+    assert_eq!(command(&potluck, &["keys", "remove", &second]).1, Some(0));
+    let (said, code) = command(&potluck, &["status", "--json"]);
+    let status: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&status["keys"]["serving"], code), (&json!(1), Some(0)));
+    let (said, _) = command(&potluck, &["status"]);
+    assert!(said.contains("serving"), "{said}");
+}

@@ -1,0 +1,179 @@
+//! `potluck status`, `potluck keys`: what operators see and decide.
+//!
+//! Rule: tables for people, `--json` for programs, and never a key: keys go by their ids.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use clap::{ArgMatches, FromArgMatches};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::flags::{At, Ids, Keys};
+use crate::layers::Env;
+use crate::operator::Operator;
+use crate::secrets;
+
+/// Does what was asked, and prints what came of it.
+pub fn decide(
+    verb: &str,
+    matches: &ArgMatches,
+    env: &Env,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let read = |error: clap::Error| Failure::setting(error.to_string());
+    if verb == "status" {
+        let at = At::from_arg_matches(matches).map_err(read)?;
+        return status(&at, env, out);
+    }
+    match Keys::from_arg_matches(matches).map_err(read)? {
+        Keys::List { state, at } => list(state.as_deref(), &at, env, out),
+        Keys::Add { file, at } => add(&file, &at, env, out),
+        Keys::Disable(ids) => change(&ids, env, out, "disabled", |operator, path| {
+            operator.ask(Method::PATCH, path, br#"{"disabled":true}"#.to_vec())
+        }),
+        Keys::Enable(ids) => change(&ids, env, out, "enabled", |operator, path| {
+            operator.ask(Method::PATCH, path, br#"{"disabled":false}"#.to_vec())
+        }),
+        Keys::Remove(ids) => change(&ids, env, out, "removed", |operator, path| {
+            operator.ask(Method::DELETE, path, Vec::new())
+        }),
+    }
+}
+
+fn operator(at: &At, env: &Env) -> Result<Operator, Failure> {
+    let named = at.data.clone().or_else(|| env.var("POTLUCK_DATA").map(Into::into));
+    let data = named.unwrap_or_else(|| DATA.into());
+    Ok(Operator::of(&at.server, secrets::admin_token(env, &data)?))
+}
+
+fn status(at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
+    let told = operator(at, env)?.look("/status")?;
+    if at.json {
+        return print(out, &format!("{told}\n"));
+    }
+    let mut rows = Vec::new();
+    for part in ["keys", "exchanges", "attempts", "refusals", "cooldowns"] {
+        let counts = told[part].as_object().into_iter().flatten();
+        rows.extend(
+            counts
+                .map(|(name, count)| [part.to_owned(), name.replace('_', " "), count.to_string()]),
+        );
+    }
+    print(out, &table(["of", "what", "count"], &rows))
+}
+
+fn list(state: Option<&str>, at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
+    let operator = operator(at, env)?;
+    let of_state = state.map(|state| format!("&state={state}")).unwrap_or_default();
+    let (mut after, mut keys) = (json!(0), Vec::new());
+    while !after.is_null() {
+        let mut page = operator.look(&format!("/keys?limit=1000&after={after}{of_state}"))?;
+        if let Value::Array(more) = page["keys"].take() {
+            keys.extend(more);
+        }
+        after = page["next"].take();
+    }
+    if at.json {
+        return print(out, &format!("{}\n", Value::from(keys)));
+    }
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    print(out, &table(["id", "state", "lent", "borrowed", "why"], &rows))
+}
+
+fn row(key: &Value) -> [String; 5] {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    [
+        text(&key["id"]),
+        text(&key["state"]),
+        key["lent"]["calls"].to_string(),
+        key["borrowed"]["calls"].to_string(),
+        text(&key["why"]),
+    ]
+}
+
+fn add(file: &Path, at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
+    let operator = operator(at, env)?;
+    let told = operator.ask(Method::POST, "/keys", keys_in(file)?)?;
+    if at.json {
+        print(out, &format!("{told}\n"))?;
+    } else {
+        print(out, &report(&told))?;
+    }
+    let missed = ["withdrawn", "full", "bad"].map(|word| told[word].as_u64().unwrap_or(0));
+    match missed.iter().sum::<u64>() {
+        0 => Ok(()),
+        lines => Err(Failure::Run(format!("{lines} lines were not taken."))),
+    }
+}
+
+fn keys_in(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    let read = match file.to_str() {
+        Some("-") => std::io::stdin().read_to_end(&mut text).map(drop),
+        _ => std::fs::read(file).map(|all| text = all),
+    };
+    let cannot = |error| Failure::Run(format!("Cannot read {}: {error}.", file.display()));
+    read.map(|()| text).map_err(cannot)
+}
+
+/// The lines that were not taken, and how many were.
+fn report(told: &Value) -> String {
+    let lines = told["lines"].as_array().into_iter().flatten();
+    let missed = lines.filter(|line| line["id"].is_null()).map(|line| {
+        let why = line["why"].as_str().unwrap_or(match line["became"].as_str() {
+            Some("withdrawn") => "withdrawn by its contributor, who alone can bring it back",
+            _ => "the pool is full",
+        });
+        format!("line {}: {why}\n", line["line"])
+    });
+    let missed: String = missed.collect();
+    format!("{missed}{} added, {} known before\n", told["added"], told["known"])
+}
+
+/// Does the same to every key that is named; one that fails stops none of the others.
+fn change(
+    Ids { ids, at }: &Ids,
+    env: &Env,
+    out: &mut impl Write,
+    done: &str,
+    act: impl Fn(&Operator, &str) -> Result<Value, Failure>,
+) -> Result<(), Failure> {
+    let operator = operator(at, env)?;
+    let mut failed = 0;
+    for id in ids {
+        let (became, why) = match act(&operator, &format!("/keys/{id}")) {
+            Ok(_) => (done, String::new()),
+            Err(Failure::Run(why)) => ("failed", why),
+            Err(wrong) => return Err(wrong),
+        };
+        failed += usize::from(became == "failed");
+        let line = match at.json {
+            true => json!({ "id": id, "became": became, "why": why }).to_string(),
+            false => format!("{id}  {became}  {why}").trim_end().to_owned(),
+        };
+        print(out, &format!("{line}\n"))?;
+    }
+    if failed > 0 { Err(Failure::Run(format!("{failed} of them failed."))) } else { Ok(()) }
+}
+
+fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let head = head.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let widths: [usize; N] =
+        std::array::from_fn(|at| all().map(|row| row[at].len()).max().unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    all().map(line).collect()
+}
+
+fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+    crate::check::print(out, text)
+}
+
+/// Where a server that was told nothing has its data.
+const DATA: &str = "./potluck-data";
