@@ -11,6 +11,7 @@
 //! - [`marks`]: what is written on every proxied answer, and how its body is read;
 //! - [`me`], [`table`], [`badge`]: what contributors and passers-by see of the pool;
 //! - [`admin`]: what operators ask and decide; [`gate`]: how often their token may be tried;
+//! - [`front`]: pages for people;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
 //! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
 //! - [`spent`]: what an answer used;
@@ -20,6 +21,7 @@ pub mod admin;
 pub mod alarm;
 pub mod badge;
 pub mod calls;
+pub mod front;
 pub mod gate;
 pub mod ids;
 pub mod marks;

@@ -10,6 +10,7 @@ use http::header::{
 };
 use potluck_gemini::Dialect;
 use potluck_gemini::headers::cors;
+use potluck_pages::asset::{self, Asset};
 
 /// Names a request, to find it again in a log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,6 +24,7 @@ pub const SVG: &str = "image/svg+xml";
 
 /// Our own paths.
 const PAGES: &[(&str, Page)] = &[
+    ("/", Page::Table),
     ("/keycount", Page::KeyCount),
     ("/badge.svg", Page::Badge),
     ("/pool", Page::Pool),
@@ -38,6 +40,10 @@ const ADMIN: &str = "/pool/admin";
 /// One of our own paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
+    /// The table, for people.
+    Table,
+    /// A style or script of such a page.
+    Asset(&'static Asset),
     /// How many keys can serve.
     KeyCount,
     /// The same as a picture.
@@ -61,7 +67,8 @@ pub fn find(path: &str) -> Option<Page> {
     if is_admin(path) {
         return Some(Page::Admin);
     }
-    PAGES.iter().find(|(known, _)| *known == path).map(|(_, page)| *page)
+    let page = PAGES.iter().find(|(known, _)| *known == path).map(|(_, page)| *page);
+    page.or_else(|| asset::find(path).map(Page::Asset))
 }
 
 /// Whether a page of another site must never read what is at this path.
@@ -125,7 +132,9 @@ mod tests {
             ("/pool/administrator", None),
             ("/pool/", None),
             ("/keycount/x", None),
-            ("/", None),
+            ("/", Some(Page::Table)),
+            ("/index.html", None),
+            ("/pool/assets/table.txt", None),
         ] {
             assert_eq!(find(path), page, "{path}");
         }

@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_edition::pages::{JSON, Page, SVG, TEXT};
-use potluck_edition::{badge, numbers, table};
+use potluck_edition::{badge, front, numbers, table};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
 
@@ -37,6 +37,8 @@ pub async fn answer(
     }
     let app = &hand.app;
     Ok(match page {
+        Page::Table => front_page(app, &request, caller),
+        Page::Asset(asset) => with(typed(asset.kind, asset.text), front::headers()),
         Page::KeyCount => json(&table::key_count(app.pools.key_count())),
         Page::Badge => typed(SVG, badge::svg(app.pools.key_count())),
         Page::Pool => json(&table::summary(&app.pools.summary(app.clock.now()))),
@@ -50,6 +52,18 @@ pub async fn answer(
         }
         Page::Me | Page::Admin => unreachable!("answered above"),
     })
+}
+
+fn front_page(app: &App, request: &Request<Incoming>, caller: &Caller) -> Reply {
+    let pool = table::summary(&app.pools.summary(app.clock.now()));
+    let base = caller.base(&app.settings).map(|url| url.to_string()).unwrap_or_default();
+    let (page, headers) = front::table(request.headers(), request.uri().query(), &base, &pool);
+    with(typed(front::HTML, page), headers)
+}
+
+fn with(mut reply: Reply, headers: http::HeaderMap) -> Reply {
+    reply.headers_mut().extend(headers);
+    reply
 }
 
 /// JSON that is not to be kept by anybody on the way.

@@ -5,7 +5,7 @@
 
 use potluck_core::LimitsPatch;
 use potluck_edition::pages::{self, Page};
-use potluck_edition::{badge, me, problem, table};
+use potluck_edition::{badge, front, me, problem, table};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, Dialect, credential};
 use serde_json::Value;
@@ -42,6 +42,11 @@ pub async fn answer(
             Ok(told) => Reply::numbers(&told).response(),
             Err(answer) => Ok(answer),
         },
+        Page::Asset(asset) => Reply::asset(asset).response(),
+        Page::Table => match together(hand, "/pool").await? {
+            Ok(told) => front_page(hand, head, &told).response(),
+            Err(answer) => Ok(answer),
+        },
         Page::Alive => Reply::text("ok").response(),
         Page::Ready => Reply::text("ready").response(),
         Page::KeyCount | Page::Pool => match together(hand, head.path).await? {
@@ -53,6 +58,12 @@ pub async fn answer(
             Err(answer) => Ok(answer),
         },
     }
+}
+
+fn front_page(hand: &Hand, head: &Head<'_>, told: &Value) -> Reply {
+    let base = hand.fixed.settings.public_url.as_deref().unwrap_or(head.origin);
+    let (page, headers) = front::table(&head.fields, head.query, base, told);
+    Reply::front(page, headers)
 }
 
 /// Whether the operator's token is shown; without one nobody is an operator.

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use potluck_edition::pages::{JSON, SVG, TEXT};
-use potluck_edition::{numbers, problem};
+use potluck_edition::{front, numbers, problem};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::Problem;
 
@@ -45,6 +45,21 @@ impl Reply {
     /// A picture.
     pub fn svg(picture: String) -> Reply {
         Reply::page(SVG, picture)
+    }
+
+    /// A page for people.
+    pub fn front(page: String, headers: HeaderMap) -> Reply {
+        Reply::page(front::HTML, page).with(headers)
+    }
+
+    /// A style or script of such a page.
+    pub fn asset(asset: &front::Asset) -> Reply {
+        Reply::page(asset.kind, asset.text.to_owned()).with(front::headers())
+    }
+
+    fn with(mut self, headers: HeaderMap) -> Reply {
+        self.headers.extend(headers);
+        self
     }
 
     /// Done, and there is nothing to say.

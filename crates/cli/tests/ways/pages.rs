@@ -195,3 +195,37 @@ fn browsers_are_let_in_everywhere_else() {
     assert_eq!(answers[0].header("x-potluck-key"), Some("known"));
     assert_eq!(cors(&potluck.generate(&key(1), "x")), None, "who is no page needs none");
 }
+
+#[test]
+fn the_table_is_a_page_in_the_browsers_language_with_this_servers_address() {
+    let sim = sim(2);
+    let potluck = Potluck::joined(&sim, 2);
+    let ask = |target: &str, language: &str| {
+        potluck.ask(Ask::get(target).header("accept-language", language))
+    };
+    for (target, language, expected) in [
+        ("/", "en-GB,en;q=0.9", "en"),
+        ("/", "zh-CN,zh;q=0.9", "zh-CN"),
+        ("/?lang=en", "zh", "en"),
+        ("/?lang=zh", "en", "zh-CN"),
+    ] {
+        let page = ask(target, language);
+        assert_eq!((page.status, page.header("content-language")), (200, Some(expected)));
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+        let text = page.text();
+        assert!(text.contains("id=\"serving\">2</dd>"), "{text}");
+        assert!(text.contains(&format!("curl {}/v1beta/models/", potluck.url())));
+        for (asset, kind) in [("table.css", "text/css"), ("table.js", "text/javascript")] {
+            assert!(text.contains(&format!("\"/pool/assets/{asset}\"")));
+            let asset = ask(&format!("/pool/assets/{asset}"), language);
+            assert_eq!(asset.status, 200);
+            assert!(asset.header("content-type").unwrap().starts_with(kind));
+            assert_eq!(asset.header("x-content-type-options"), Some("nosniff"));
+        }
+    }
+    assert_eq!(potluck.ask(Ask::post("/")).reason(), "POOL_METHOD");
+    let named = potluck.ask(Ask::get("/").header("host", "\"><script>alert(1)</script>"));
+    assert!(!named.text().contains("<script>alert"), "{named:?}");
+}

@@ -1,0 +1,20 @@
+//! What people look at in a browser, for both editions.
+//!
+//! Rule: pure, and whole in itself: a page asks nothing of any other host, runs no script that
+//! stands in it, and says everything without one; scripts only keep its numbers fresh. Numbers come
+//! from what `/pool` tells, so that no page has any of its own.
+//!
+//! - [`table`]: the page at `/`; [`language`]: in whose words;
+//! - [`asset`]: styles and scripts; [`CSP`]: what a browser is to allow them.
+
+pub mod asset;
+pub mod language;
+pub mod table;
+
+/// What a browser may load and do on our pages: what comes from here, and nothing else.
+pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                       frame-ancestors 'none'";
+
+/// HTML, as it is labelled.
+pub const HTML: &str = "text/html; charset=utf-8";

@@ -1,0 +1,125 @@
+//! The table: whether the pool is up, what it can serve, and how to join it.
+
+use serde_json::Value;
+
+use crate::language::Language;
+
+/// The page at `/`: `base` is this server's own address, `pool` what `/pool` tells.
+pub fn html(language: Language, base: &str, pool: &Value) -> String {
+    let keys = |state: &str| pool["keys"][state].as_u64().unwrap_or(0);
+    let served = pool["lastHour"]["served"].as_u64().unwrap_or(0);
+    let attempts: u64 = pool["lastHour"].as_object().into_iter().flatten().filter_map(count).sum();
+    let serving = keys("serving");
+    let numbers = [
+        ("serving", serving),
+        ("resting", keys("resting") + keys("held")),
+        ("paused", keys("paused")),
+        ("disabled", keys("disabled")),
+        ("served", served),
+        ("elsewhere", attempts.saturating_sub(served)),
+    ];
+    let mut page = match language {
+        Language::English => ENGLISH,
+        Language::Chinese => CHINESE,
+    }
+    .replace("{base}", &escaped(base))
+    .replace("{models}", &models(language, pool))
+    .replace("{open}", if serving > 0 { "yes" } else { "no" });
+    for (name, number) in numbers {
+        page = page.replace(&format!("{{{name}}}"), &number.to_string());
+    }
+    page
+}
+
+const ENGLISH: &str = include_str!("../assets/table.en.html");
+const CHINESE: &str = include_str!("../assets/table.zh.html");
+
+fn count((_, number): (&String, &Value)) -> Option<u64> {
+    number.as_u64()
+}
+
+fn models(language: Language, pool: &Value) -> String {
+    let names = pool["models"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let items: String = names.map(|name| format!("<li>{}</li>", escaped(name))).collect();
+    if !items.is_empty() {
+        return items;
+    }
+    let none = match language {
+        Language::English => "None has been asked for since the start.",
+        Language::Chinese => "启动以来还没有人调用过。",
+    };
+    format!("<li class=\"none\">{none}</li>")
+}
+
+/// Text that is no markup, wherever it stands.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            // Names the parts of the page that are filled in.
+            '{' => safe.push_str("&#123;"),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn page(language: Language) -> String {
+        let pool = json!({
+            "keys": { "serving": 12, "resting": 3, "held": 1, "paused": 2, "disabled": 4 },
+            "models": ["gemini-x", "<script>alert(1)</script>{base}"],
+            "lastHour": { "served": 90, "minute": 7, "trouble": 3 },
+        });
+        html(language, "http://pool.example\"><b>:1", &pool)
+    }
+
+    #[test]
+    fn every_part_is_filled_in_and_in_both_languages_the_same() {
+        let pages = [Language::English, Language::Chinese].map(page);
+        for page in &pages {
+            assert!(!page.contains('{'), "{page}");
+            for (id, number) in [("serving", 12), ("resting", 4), ("served", 90), ("elsewhere", 10)]
+            {
+                assert!(page.contains(&format!("id=\"{id}\">{number}</")), "{id}");
+            }
+        }
+        let shape = |page: &str| {
+            let tags = page.split('<').skip(1).filter_map(|tag| tag.split(['>', ' ']).next());
+            tags.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(shape(&pages[0]), shape(&pages[1]));
+    }
+
+    #[test]
+    fn what_others_named_is_text_and_no_script_stands_in_the_page() {
+        for language in [Language::English, Language::Chinese] {
+            let page = page(language);
+            assert!(page.contains("&lt;script&gt;alert(1)"));
+            let tags = page.split('<').filter_map(|tag| tag.split_once('>')).map(|(tag, _)| tag);
+            let acts = |tag: &str| tag.contains(" on") || tag.contains("style=");
+            assert!(!page.contains("<b>") && !tags.into_iter().any(acts));
+            let scripts = page.matches("<script").count();
+            assert_eq!(scripts, page.matches("<script src=\"/pool/assets/").count());
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_of_another_host() {
+        for text in [ENGLISH, CHINESE] {
+            for part in ["src=\"http", "href=\"http://", "@import", "url("] {
+                assert!(!text.contains(part), "{part}");
+            }
+        }
+    }
+}
