@@ -216,6 +216,7 @@ fn the_table_is_a_page_in_the_browsers_language_with_this_servers_address() {
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
         let text = page.text();
         assert!(text.contains("id=\"serving\">2</dd>"), "{text}");
+        assert!(text.contains(&format!("<li>{MODEL}</li>")), "a joining call serves a model, too");
         assert!(text.contains(&format!("curl {}/v1beta/models/", potluck.url())));
         for (asset, kind) in [("table.css", "text/css"), ("table.js", "text/javascript")] {
             assert!(text.contains(&format!("\"/pool/assets/{asset}\"")));

@@ -99,7 +99,8 @@ impl<S: Clone> Pool<S> {
             (Verdict::Served, None) => {
                 // The lane is known to be a model's only now.
                 if let Some(lane) = x.lane.filter(|_| self.keys.get(slot).is_some()) {
-                    self.lanes.at_mut(lane).pinned = true;
+                    let at = self.lanes.at_mut(lane);
+                    (at.pinned, at.served) = (true, true);
                 }
                 self.spend(x, slot, now);
             }
