@@ -2,6 +2,8 @@
 //!
 //! Rule: what the pool decides first, the store does first; an answer means that it is on the disk.
 
+use std::sync::Arc;
+
 use http::{Method, Request};
 use hyper::body::Incoming;
 use potluck_core::{KeyId, KeyRecord, Limits, Listing, State, Usage, Wall};
@@ -34,7 +36,7 @@ pub async fn answer(
     match admin::task(request.method(), uri.path(), uri.query())? {
         Task::Status => Ok(local::json(&admin::status(&app.pools.metrics()))),
         Task::List(wanted) => Ok(list(app, &wanted)),
-        Task::Add => add(app, &read(request, admin::MAX_ADDED).await?).await,
+        Task::Add => add(app.clone(), read(request, admin::MAX_ADDED).await?).await,
         Task::Look(id) => look(app, id),
         Task::Change(id) => {
             let out = admin::change(&read(request, admin::MAX_CHANGE).await?)?;
@@ -71,7 +73,7 @@ fn list(app: &App, wanted: &Wanted) -> Reply {
     let state = wanted.state.as_deref();
     let mut all = Listing::default();
     while part < app.pools.count() && all.keys.len() < wanted.limit {
-        let most = wanted.limit - all.keys.len();
+        let most = (wanted.limit - all.keys.len()).min(AT_ONE_LOOK);
         let listing = app.pools.at(part).list(from, most, state, app.clock.now());
         all.keys.extend(listing.keys);
         (part, from) = match listing.next {
@@ -122,8 +124,15 @@ async fn erase(app: &App, id: KeyId) -> Result<Reply, Problem> {
     Ok(me::gone())
 }
 
-async fn add(app: &App, text: &[u8]) -> Result<Reply, Problem> {
-    let lines = admin::lines(text)?;
+async fn add(app: Arc<App>, text: bytes::Bytes) -> Result<Reply, Problem> {
+    let lines = admin::lines(&text)?;
+    // By itself: who hangs up half way must not leave keys on the disk that the pool does not know.
+    let added = tokio::spawn(async move { add_all(&app, &lines).await }).await;
+    let told = added.unwrap_or_else(|_| Err(Problem::new(Reason::Internal)))?;
+    Ok(local::json(&admin::report(&told)))
+}
+
+async fn add_all(app: &App, lines: &[Line]) -> Result<Vec<(usize, Became)>, Problem> {
     let mut told = Vec::with_capacity(lines.len());
     // Together as many as the store queues without refusing any.
     for some in lines.chunks(AT_ONCE) {
@@ -132,9 +141,11 @@ async fn add(app: &App, text: &[u8]) -> Result<Reply, Problem> {
             told.push((line.number, ended(app, asked).await?));
         }
     }
-    Ok(local::json(&admin::report(&told)))
+    Ok(told)
 }
 
+/// Keys described under one lock: some tens of microseconds.
+const AT_ONE_LOOK: usize = 64;
 /// Keys whose storing is under way at once: one batch of the store's.
 const AT_ONCE: usize = 64;
 
@@ -173,18 +184,24 @@ async fn ended(app: &App, adding: Result<Adding<'_>, Problem>) -> Result<Became,
         usage: Usage::default(),
         learned: Box::default(),
     };
-    let joined = {
-        let mut pool = app.pools.of(id);
-        let known = pool.knows(id);
-        (known, known || pool.restore(record, Lent::of(key), app.clock.now()))
-    };
-    Ok(match joined {
-        (true, _) => Became::Known(id),
-        (false, true) => Became::Added(id),
-        (false, false) => {
-            let erased = app.store.erase(id.0).await;
-            erased.map_err(|error| local::store_trouble(app, &error))?;
-            Became::Full
-        }
-    })
+    let became = seat(app, record, key);
+    if became == Became::Full {
+        app.store.erase(id.0).await.map_err(|error| local::store_trouble(app, &error))?;
+    }
+    Ok(became)
+}
+
+/// Takes a key that is on the disk into the pool.
+fn seat(app: &App, record: KeyRecord, key: &ApiKey) -> Became {
+    let id = record.id;
+    let mut pool = app.pools.of(id);
+    if pool.is_withdrawn(app.tombstone(key)) {
+        // Just now: its row is erased already.
+        return Became::Withdrawn;
+    }
+    match pool.knows(id) {
+        true => Became::Known(id),
+        false if pool.restore(record, Lent::of(key), app.clock.now()) => Became::Added(id),
+        false => Became::Full,
+    }
 }
