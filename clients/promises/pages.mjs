@@ -25,7 +25,7 @@ check('errors have Google\'s shape, in an array on OpenAI\'s routes', 0, async (
 check('an unknown path is a 404 with a hint, and tricks with paths lead nowhere', 1,
   async ([key]) => {
     for (const [target, hint] of [
-      ['/', '/v1beta/'],
+      ['/index.html', '/v1beta/'],
       ['/openai/chat/completions', '/v1beta/openai'],
       ['/v1/messages', '/v1beta/openai/chat/completions'],
       ['/v1beta/v1beta/models/x:generateContent', 'twice'],
@@ -43,6 +43,18 @@ check('an unknown path is a 404 with a hint, and tricks with paths lead nowhere'
     }
     await asked(0);
   });
+
+check('the table is a page for people, and loads nothing from elsewhere', 1, async () => {
+  const page = await get('/');
+  assert.equal(page.status, 200, told(page));
+  assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
+  assert.match(page.headers['content-security-policy'], /^default-src 'none'/);
+  assert.match(page.text, /id="serving">1<\/dd>/);
+  const links = [...page.text.matchAll(/(?:src|link rel="\w+" href)="([^"]+)"/g)].map(([, to]) => to);
+  assert.deepEqual(links, ['/pool/assets/table.css', '/badge.svg', '/pool/assets/table.js']);
+  for (const link of links) assert.equal((await get(link)).status, 200, link);
+  assert.match((await get('/?lang=zh')).text, /<html lang="zh-CN"/);
+});
 
 check('tricks with the answer or the method are refused', 1, async ([key]) => {
   for (const name of ['callback', '$callback']) {

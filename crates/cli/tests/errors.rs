@@ -181,7 +181,7 @@ fn unknown_paths_are_404_with_a_hint_and_tricks_with_paths_lead_nowhere() {
     let sim = sim(1);
     let potluck = Potluck::joined(&sim, 1);
     for (target, hint) in [
-        ("/", "/v1beta/"),
+        ("/index.html", "/v1beta/"),
         ("/favicon.ico", "/v1beta/"),
         ("/openai/chat/completions", "/v1beta/openai"),
         ("/v1/messages", "/v1beta/openai/chat/completions"),
