@@ -15,8 +15,9 @@ const MARKS: &[(&[u8], usize)] = &[
     (b"IQ.", 8),
     (b"ya29.", 8),
     (b"auth_tokens/", 8),
-    // Our own: access tokens and the master key.
+    // Our own: access tokens, invites and the master key.
     (b"ptk_", 8),
+    (b"pti_", 8),
     (b"plmk1_", 8),
     // Keys of no known kind, by the place they stand in.
     (b"?key=", 20),

@@ -40,17 +40,34 @@ pub struct Call<'a> {
     pub source: SourceBlock,
     /// The caller asked for the own key.
     pub own_requested: bool,
-    /// The bearer's key lives in another part of the pool, which vouches for it.
+    /// The bearer's key lives in another part of the pool, which vouches for it; or there is none.
     pub guest: Option<Guest>,
+    /// What becomes of a key that nobody knows.
+    pub strangers: Strangers,
 }
 
-/// What a part of the pool says of a bearer whom it sends to another.
+/// What becomes of a call whose key nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strangers {
+    /// It goes upstream with that key, and may prove it.
+    #[default]
+    Welcome,
+    /// It goes nowhere without an invite.
+    Uninvited,
+    /// It goes nowhere.
+    Closed,
+}
+
+/// What is said of a bearer whose key is not in this part of the pool, by another part or by whoever
+/// lets callers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Guest {
     /// The own keys alone would have served the call.
     Entitled,
     /// It may have what is left over.
     Borrows,
+    /// It comes with an access token and brings no key: it may have what those who do leave over.
+    Token,
 }
 
 impl Call<'_> {
@@ -71,6 +88,7 @@ impl Call<'_> {
             source: SourceBlock(0),
             own_requested: false,
             guest: None,
+            strangers: Strangers::Welcome,
         }
     }
 }
@@ -175,6 +193,10 @@ pub enum After {
 pub enum Refusal {
     /// No key was shown.
     NoKey,
+    /// Nobody knows the key, and it came without an invite.
+    Uninvited,
+    /// Nobody knows the key, and no new ones are taken.
+    Closed,
     /// Google refused this key a short while ago.
     KeyRefused {
         /// When it may be asked again.
@@ -222,6 +244,8 @@ impl Refusal {
     pub fn name(self) -> &'static str {
         match self {
             Refusal::NoKey => "no-key",
+            Refusal::Uninvited => "uninvited",
+            Refusal::Closed => "closed",
             Refusal::KeyRefused { .. } => "key-refused",
             Refusal::TooManyRefused { .. } => "too-many-refused",
             Refusal::Resting { .. } => "resting",
@@ -238,8 +262,10 @@ impl Refusal {
         Self::NAMES.iter().position(|name| *name == self.name()).unwrap_or(0)
     }
 
-    pub(crate) const NAMES: [&'static str; 10] = [
+    pub(crate) const NAMES: [&'static str; 12] = [
         "no-key",
+        "uninvited",
+        "closed",
         "key-refused",
         "too-many-refused",
         "resting",
@@ -352,9 +378,13 @@ impl Exchange {
     }
 
     /// What another part of the pool may be told of the bearer, if the call may be served there:
-    /// it is a contributor's, and no key was tried for it here.
+    /// it is a contributor's or a token's, and no key was tried for it here.
     pub fn guest(&self) -> Option<Guest> {
-        let untried = self.mode == Mode::Pool && self.own.is_some() && self.tries == 0;
+        let untried = self.mode == Mode::Pool && self.tries == 0;
+        if self.guest == Some(Guest::Token) {
+            return self.guest.filter(|_| untried);
+        }
+        let untried = untried && self.own.is_some();
         self.share.filter(|_| untried).map(|share| match share {
             Share::Entitled => Guest::Entitled,
             Share::Borrows | Share::Nothing => Guest::Borrows,

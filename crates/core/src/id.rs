@@ -13,27 +13,55 @@ use std::{
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 16]);
 
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("k_")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+/// An access token's keyed hash: its name towards people, logs and the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(pub [u8; 16]);
+
+impl TokenId {
+    /// The same as a bearer's: hashes of keys and of tokens never meet.
+    pub fn bearer(self) -> KeyId {
+        KeyId(self.0)
     }
 }
 
-impl KeyId {
-    /// Reads an id as it is shown.
-    pub fn parse(text: &str) -> Option<KeyId> {
-        let digits = text.strip_prefix("k_").filter(|digits| digits.len() == 32)?;
-        let lower = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-        let number = u128::from_str_radix(digits, 16).ok();
-        digits.as_bytes().iter().all(lower).then_some(KeyId(number?.to_be_bytes()))
-    }
+/// An invite's keyed hash: its name towards people, logs and the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InviteId(pub [u8; 16]);
+
+macro_rules! shown_as {
+    ($($id:ident $prefix:literal)*) => {$(
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl $id {
+            /// Reads an id as it is shown.
+            pub fn parse(text: &str) -> Option<$id> {
+                text.strip_prefix($prefix).and_then(digits).map($id)
+            }
+        }
+    )*};
 }
 
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+shown_as! {
+    KeyId "k_"
+    TokenId "t_"
+    InviteId "i_"
+}
+
+fn digits(text: &str) -> Option<[u8; 16]> {
+    let lower = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let whole = text.len() == 32 && text.bytes().all(lower);
+    whole.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes))?
 }
 
 /// What remains of a withdrawn key: a hash under another key than [`KeyId`]'s, so that neither
@@ -127,6 +155,10 @@ mod tests {
         let id = KeyId([0xab; 16]);
         assert_eq!(id.to_string(), format!("k_{}", "ab".repeat(16)));
         assert_eq!(format!("{id:?}"), id.to_string());
+        assert_eq!(KeyId::parse(&id.to_string()), Some(id));
+        assert_eq!(TokenId::parse(&id.to_string()), None, "each kind has a mark of its own");
+        assert_eq!(TokenId::parse(&TokenId([1; 16]).to_string()), Some(TokenId([1; 16])));
+        assert_eq!(InviteId::parse(&format!("i_{}", "AB".repeat(16))), None);
     }
 
     #[test]

@@ -14,13 +14,16 @@
 mod hours;
 mod kept;
 mod pace;
+mod tokens;
 
 use self::{
     hours::{HOURS, Hours},
     pace::Pace,
+    tokens::OfTokens,
 };
 use crate::{
     habit,
+    id::KeyId,
     meter::Booked,
     quota::{Axis, Tiers},
     record::Room,
@@ -55,6 +58,8 @@ pub(crate) struct Ledger {
     /// What was borrowed today, and the weight of those who asked.
     borrowed: u64,
     weight: u64,
+    /// What each access token had of the left-over today.
+    tokens: OfTokens,
     pace: Pace,
     /// Something was learned that is not kept yet.
     pub(crate) changed: bool,
@@ -113,6 +118,11 @@ pub(crate) enum Borrower {
     Guest,
     /// Who brings nothing of use here.
     Nobody,
+    /// An access token: nothing either, but known from one call to the next.
+    Token {
+        /// Calls borrowed today.
+        borrowed: u32,
+    },
 }
 
 impl Ledger {
@@ -128,6 +138,7 @@ impl Ledger {
         self.day = today;
         self.loose = self.clumps;
         (self.spent, self.taken, self.borrowed, self.weight) = (0, 0, 0, 0);
+        self.tokens = OfTokens::default();
     }
 
     /// Replaces what is booked of one project.
@@ -205,6 +216,18 @@ impl Ledger {
         self.borrowed = self.borrowed.saturating_sub(1);
     }
 
+    pub(crate) fn borrowed_by(&self, token: KeyId) -> u32 {
+        self.tokens.of(token)
+    }
+
+    pub(crate) fn lent_to(&mut self, token: KeyId) {
+        self.tokens.lent(token);
+    }
+
+    pub(crate) fn unlent_to(&mut self, token: KeyId) {
+        self.tokens.unlent(token);
+    }
+
     /// What is left of the day, and how much of it is kept for entitled calls.
     pub(crate) fn outlook(&self, beside: Beside, moment: Moment) -> Room {
         let more = u64::from(beside.newcomers) * u64::from(self.day_limit().unwrap_or(0));
@@ -257,12 +280,14 @@ impl Ledger {
             Borrower::Brings { borrowed, weight } => (borrowed, weight.max(1)),
             Borrower::Guest => return 0,
             Borrower::Nobody => return 2 * headroom,
+            Borrower::Token { borrowed } => {
+                let above = self.tokens.above(borrowed);
+                return 2 * headroom + (headroom as f64 * above) as i64;
+            }
         };
         let mean = self.borrowed as f64 / self.weight.max(1) as f64;
         let level = f64::from(borrowed) / f64::from(weight);
-        // Who has had less than the mean finds nothing kept; who has had twice as much finds all.
-        let above = ((level - mean) / mean.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
-        (headroom as f64 * above) as i64
+        (headroom as f64 * above(level, mean)) as i64
     }
 
     fn headroom(&self, moment: Moment) -> i64 {
@@ -278,6 +303,11 @@ impl Ledger {
         let left = self.a_minute.saturating_sub(self.pace.sent(now));
         Some(Room { left, kept: self.pace.coming(now) })
     }
+}
+
+/// Who has had less than the mean finds nothing kept; who has had twice as much finds all.
+fn above(level: f64, mean: f64) -> f64 {
+    ((level - mean) / mean.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
 }
 
 /// The reserve covers the expected by so many standard deviations: far more than chance alone asks

@@ -9,6 +9,8 @@
 //! - [`limits`]: what a contributor allows;
 //! - [`event`]: what the pool wants stored, probed or shouted;
 //! - [`record`]: what the pool tells of itself.
+//!
+//! Beside the pool stand two books about who may come to it at all: [`tokens`] and [`invites`].
 
 mod assoc;
 mod budget;
@@ -18,6 +20,7 @@ pub mod event;
 mod guard;
 mod habit;
 mod id;
+pub mod invites;
 mod key;
 mod keys;
 mod lane;
@@ -35,18 +38,19 @@ mod ring;
 mod spill;
 mod tally;
 mod time;
+pub mod tokens;
 mod usage;
 pub mod verdict;
 mod window;
 mod wire;
 
 pub use call::{
-    After, Attempt, Call, End, Ending, Exchange, Guest, Outcome, Refusal, SourceBlock, Step, Talk,
-    Way, Whose,
+    After, Attempt, Call, End, Ending, Exchange, Guest, Outcome, Refusal, SourceBlock, Step,
+    Strangers, Talk, Way, Whose,
 };
 pub use config::Config;
 pub use event::{Alarm, Event};
-pub use id::{KeyId, Slot, Tombstone};
+pub use id::{InviteId, KeyId, Slot, TokenId, Tombstone};
 pub use key::{Reason, State};
 pub use limits::{Limits, LimitsPatch, LimitsRefused};
 pub use pool::{Changed, Listing, Pool, Why, Withdrawal};

@@ -83,7 +83,8 @@ pub enum LimitsRefused {
     NoModelName,
 }
 
-fn parse_models(named: &[String]) -> Result<Box<[Box<str>]>, LimitsRefused> {
+/// Reads a list of models as people write it.
+pub(crate) fn parse_models(named: &[String]) -> Result<Box<[Box<str>]>, LimitsRefused> {
     if named.len() > MAX_LENT_MODELS {
         return Err(LimitsRefused::TooManyModels);
     }

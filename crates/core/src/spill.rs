@@ -86,7 +86,12 @@ impl Spill {
 }
 
 fn place(part: u8, seek: Seek<'_>) -> u64 {
-    let kind = u64::from(part) << 1 | u64::from(seek.guest == Guest::Entitled);
+    let guest = match seek.guest {
+        Guest::Borrows => 0,
+        Guest::Entitled => 1,
+        Guest::Token => 2,
+    };
+    let kind = u64::from(part) << 2 | guest;
     seeded(kind, seek.model.as_bytes())
 }
 

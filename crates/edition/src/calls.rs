@@ -1,6 +1,6 @@
 //! A caller's request in the pool's terms.
 
-use potluck_core::{Call, KeyId, SourceBlock, Tombstone, Way};
+use potluck_core::{Call, Guest, KeyId, SourceBlock, Strangers, TokenId, Tombstone, Way};
 use potluck_gemini::body::{Metered, Scan};
 use potluck_gemini::live::Setup;
 use potluck_gemini::{Family, Route};
@@ -14,6 +14,26 @@ pub struct Bearer {
     pub tombstone: Option<Tombstone>,
     /// Where the request comes from.
     pub source: SourceBlock,
+    /// What becomes of the call if nobody knows the key.
+    pub strangers: Strangers,
+    /// An access token was shown in place of a key, and is good: its id stands in the key's place.
+    pub token: bool,
+}
+
+impl Bearer {
+    /// Who shows a key.
+    pub fn of_key(id: KeyId, tombstone: Option<Tombstone>, source: SourceBlock) -> Bearer {
+        Bearer { id, tombstone, source, strangers: Strangers::Welcome, token: false }
+    }
+
+    /// Who shows an access token.
+    pub fn of_token(id: TokenId, source: SourceBlock) -> Bearer {
+        Bearer { token: true, ..Bearer::of_key(id.bearer(), None, source) }
+    }
+
+    fn guest(&self) -> Option<Guest> {
+        self.token.then_some(Guest::Token)
+    }
 }
 
 /// A call whose body decides who may serve it; `insists` where something besides the body makes it
@@ -33,7 +53,7 @@ pub fn pooled<'a>(route: &'a Route<'_>, scan: &'a Scan, bearer: Bearer, insists:
     }
 }
 
-/// A call that only the caller's own key may serve.
+/// A call that only the caller's own key may serve; where an access token was shown, anybody's.
 pub fn own_call<'a>(route: &'a Route<'_>, bearer: Bearer) -> Call<'a> {
     Call {
         bearer: Some(bearer.id),
@@ -49,7 +69,8 @@ pub fn own_call<'a>(route: &'a Route<'_>, bearer: Bearer) -> Call<'a> {
         prompt_tokens: 0,
         source: bearer.source,
         own_requested: true,
-        guest: None,
+        guest: bearer.guest(),
+        strangers: bearer.strangers,
     }
 }
 
@@ -70,7 +91,8 @@ pub fn live(setup: &Setup, bearer: Bearer, insists: bool) -> Call<'_> {
         prompt_tokens: 0,
         source: bearer.source,
         own_requested: insists,
-        guest: None,
+        guest: bearer.guest(),
+        strangers: bearer.strangers,
     }
 }
 

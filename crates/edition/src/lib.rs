@@ -14,10 +14,12 @@
 //! - [`front`]: pages for people;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
 //! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
+//! - [`admission`]: who may come without a key, and with one that nobody knows;
 //! - [`spent`]: what an answer used;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
 
 pub mod admin;
+pub mod admission;
 pub mod alarm;
 pub mod badge;
 pub mod calls;

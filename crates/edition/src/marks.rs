@@ -18,6 +18,8 @@ pub enum KeyMark {
     Known,
     /// It is not in the pool.
     NotStored,
+    /// There is none: the caller came with an access token.
+    Token,
 }
 
 impl KeyMark {
@@ -27,6 +29,7 @@ impl KeyMark {
             KeyMark::Stored => "stored",
             KeyMark::Known => "known",
             KeyMark::NotStored => "not-stored",
+            KeyMark::Token => "none",
         })
     }
 }

@@ -8,7 +8,7 @@ use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::{NotAKey, Shown};
 use potluck_gemini::route::NoRoute;
 
-use crate::pages;
+use crate::{admission, pages};
 
 /// Tells SDKs of OpenAI's making whether trying again makes sense.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -34,6 +34,8 @@ pub fn of_refusal(refusal: Refusal, model: Option<&str>) -> Problem {
     };
     match refusal {
         Refusal::NoKey => Problem::new(Reason::NoKey),
+        Refusal::Uninvited => Problem::new(Reason::NeedsInvite),
+        Refusal::Closed => Problem::new(Reason::Closed),
         Refusal::KeyRefused { wait } => Problem::new(Reason::KeyRefused).after(wait),
         Refusal::TooManyRefused { wait } => Problem::new(Reason::TooManyRefused).after(wait),
         Refusal::Resting { wait, per_day } => quota(Reason::Resting, wait, per_day),
@@ -55,11 +57,16 @@ pub fn key(shown: Shown) -> Result<ApiKey, Problem> {
         Shown::Nothing => Err(Problem::new(Reason::NoKey)),
         Shown::Conflict => Err(Problem::new(Reason::KeyConflict)),
         Shown::NotAKey(why) => Err(not_a_key(why)),
+        Shown::Token(_) => Err(admission::needs_own_key()),
         Shown::Ephemeral(_) => Err(not_a_key(NotAKey::EphemeralToken)),
     }
 }
 
 fn not_a_key(why: NotAKey) -> Problem {
+    if why == NotAKey::PotluckToken {
+        // It has our mark and not our form: nobody gave it out.
+        return Problem::new(Reason::UnknownToken);
+    }
     Problem::new(Reason::NotAKey).saying(&sentence(&why.to_string()))
 }
 

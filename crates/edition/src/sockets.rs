@@ -103,7 +103,7 @@ impl Closing {
     pub fn of_refusal(refusal: Refusal) -> Closing {
         let code = match refusal {
             Refusal::NoKey | Refusal::KeyRefused { .. } | Refusal::OurPlace => code::INVALID,
-            Refusal::TooManyRefused { .. } => code::POLICY,
+            Refusal::TooManyRefused { .. } | Refusal::Uninvited | Refusal::Closed => code::POLICY,
             _ => code::ERROR,
         };
         Closing::new(code, &problem::of_refusal(refusal, None).message)
@@ -123,6 +123,12 @@ impl Closing {
             }
             Unopened::NoAnswer => Closing::of_refusal(Refusal::NoAnswer),
         }
+    }
+
+    /// A problem that kept the socket from being served.
+    pub fn of_problem(problem: &Problem) -> Closing {
+        let code = if problem.should_retry { code::ERROR } else { code::POLICY };
+        Closing::new(code, &format!("{}: {}", problem.reason.name(), problem.message))
     }
 
     /// A frame on a pooled socket points at somebody's state.

@@ -3,7 +3,7 @@
 //! A key may come in four places, and in several at once as long as it is the same one: one client
 //! is known to send it twice. Two different credentials are nobody's to choose between, and what
 //! cannot be a Gemini key is recognised here, so that another service's secret never reaches
-//! Google.
+//! Google. Tokens of the proxy's own stand where keys do, and are told from them by their beginning.
 
 use std::fmt;
 
@@ -21,10 +21,16 @@ const KEY_MAX: usize = 256;
 /// What ephemeral tokens begin with.
 const EPHEMERAL: &str = "auth_tokens/";
 
+/// What access tokens of the proxy's own begin with, and all else that it gives out but keys.
+pub const TOKEN_PREFIX: &str = "ptk_";
+/// What invite codes begin with.
+pub const INVITE_PREFIX: &str = "pti_";
+
 /// Beginnings that tell another kind of credential.
 const OTHER_KINDS: &[(&str, NotAKey)] = &[
     (EPHEMERAL, NotAKey::EphemeralToken),
-    ("ptk_", NotAKey::PotluckToken),
+    (TOKEN_PREFIX, NotAKey::PotluckToken),
+    (INVITE_PREFIX, NotAKey::InviteCode),
     ("ya29.", NotAKey::OAuthToken),
     ("eyJ", NotAKey::OAuthToken),
     ("sk-", NotAKey::OtherService),
@@ -79,6 +85,8 @@ pub enum NotAKey {
     EphemeralToken,
     /// A token of this proxy's own.
     PotluckToken,
+    /// An invite of this proxy's own.
+    InviteCode,
     /// A key of another service.
     OtherService,
     /// Too short, too long, or of characters that no key has.
@@ -91,6 +99,9 @@ impl fmt::Display for NotAKey {
             NotAKey::OAuthToken => "this is an OAuth token, not a Gemini API key",
             NotAKey::EphemeralToken => "an ephemeral token opens constrained Live sockets only",
             NotAKey::PotluckToken => "this is a token of the proxy, not a Gemini API key",
+            NotAKey::InviteCode => {
+                "this is an invite code: send it as x-potluck-invite, beside your Gemini API key"
+            }
             NotAKey::OtherService => "this is a key of another service, not a Gemini API key",
             NotAKey::Malformed => "this does not have the form of a Gemini API key",
         })
@@ -98,6 +109,30 @@ impl fmt::Display for NotAKey {
 }
 
 impl std::error::Error for NotAKey {}
+
+/// An access token of the proxy's own. Wiped from memory when dropped, never printed, and in no form
+/// in which anything is sent to Google.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(Zeroizing<Box<str>>);
+
+impl AccessToken {
+    /// Reads a token by its grammar alone: whether it is good only the proxy's book can tell.
+    pub fn parse(text: &str) -> Result<AccessToken, NotAKey> {
+        let ours = text.starts_with(TOKEN_PREFIX) && is_opaque_token(text);
+        ours.then(|| AccessToken(Zeroizing::new(text.into()))).ok_or(NotAKey::PotluckToken)
+    }
+
+    /// The token itself, for the one place that hashes it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(…)")
+    }
+}
 
 /// An ephemeral token, which is passed on in the place where it came.
 #[derive(Clone)]
@@ -162,6 +197,8 @@ pub enum Shown {
     Nothing,
     /// One key, in one place or in several.
     Key(ApiKey),
+    /// One access token of the proxy's own, in one place or in several.
+    Token(AccessToken),
     /// One ephemeral token.
     Ephemeral(EphemeralToken),
     /// One credential that cannot be a key.
@@ -177,6 +214,9 @@ impl Shown {
         }
         if text.starts_with(EPHEMERAL) {
             return Shown::ephemeral(text, place);
+        }
+        if text.starts_with(TOKEN_PREFIX) {
+            return AccessToken::parse(text).map_or_else(Shown::NotAKey, Shown::Token);
         }
         ApiKey::parse(text).map_or_else(Shown::NotAKey, Shown::Key)
     }

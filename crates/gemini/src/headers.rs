@@ -24,7 +24,8 @@ pub mod cors {
     pub const ALLOW_HEADERS: &str = "authorization, content-type, x-goog-api-key, x-api-key, \
         x-goog-api-client, x-goog-upload-protocol, x-goog-upload-command, x-goog-upload-offset, \
         x-goog-upload-file-name, x-goog-upload-header-content-length, \
-        x-goog-upload-header-content-type, x-server-timeout, x-potluck-route, range, *";
+        x-goog-upload-header-content-type, x-server-timeout, x-potluck-route, \
+        x-potluck-invite, range, *";
     /// `access-control-expose-headers`
     pub const EXPOSE_HEADERS: &str = "x-potluck-served-by, x-potluck-key, x-potluck-attempts, \
         x-request-id, retry-after, x-should-retry, x-goog-upload-url, x-goog-upload-control-url, \

@@ -204,11 +204,8 @@ impl Session {
 
     fn begin(&self, setup: &Setup) -> (Lease, Step<Lent>) {
         let app = &self.hand.app;
-        let bearer = Bearer {
-            id: app.key_id(&self.key),
-            tombstone: Some(app.tombstone(&self.key)),
-            source: self.source,
-        };
+        let (id, tombstone) = (app.key_id(&self.key), app.tombstone(&self.key));
+        let bearer = Bearer::of_key(id, Some(tombstone), self.source);
         let call = calls::live(setup, bearer, self.insists);
         Lease::begin(app, call)
     }

@@ -54,7 +54,7 @@ pub async fn exchange(
     let id = app.key_id(key);
     let known = app.pools.of(id).knows(id);
     let tombstone = (!known).then(|| app.tombstone(key));
-    let bearer = Bearer { id, tombstone, source: asked.caller.block() };
+    let bearer = Bearer::of_key(id, tombstone, asked.caller.block());
     let call = calls::own_call(&asked.route, bearer);
     let outgoing = Outgoing::of(asked, body, &app.settings.limits);
     let mut job = Job { call, outgoing, key, repeatable: safe };

@@ -40,7 +40,7 @@ pub async fn answer(
         tracing::debug!(%why, "served with the caller's own key");
     }
     let tombstone = (!known).then(|| app.tombstone(key));
-    let bearer = Bearer { id, tombstone, source: asked.caller.block() };
+    let bearer = Bearer::of_key(id, tombstone, asked.caller.block());
     let call = calls::pooled(&asked.route, &scan, bearer, asked.own);
     let repeatable = call.way == Way::Pool;
     let outgoing = Outgoing::of(asked, body, &app.settings.limits);

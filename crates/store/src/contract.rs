@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admission;
+
 use std::pin::Pin;
 
 use potluck_vault::Sealed;
@@ -15,6 +17,8 @@ use crate::rows::{
     UsageTotal,
 };
 use crate::{Answer, Inserted, Store, StoreError, sql};
+
+pub use admission::{ADMISSION_CASES, AdmissionCase, AdmissionPlace};
 
 /// Where a store's data lies; opening it again finds what was there.
 pub trait Place {

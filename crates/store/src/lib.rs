@@ -7,10 +7,12 @@
 //!
 //! - [`Store`]: the promises; [`StoreError`]: whose fault it is when one cannot be kept;
 //! - [`rows`]: the plain data that goes in and comes out;
+//! - [`admission`]: access tokens and invites, for a store that keeps them;
 //! - [`migrations`] and [`sql`]: schema and statements, one set for every engine of SQLite's kind;
 //! - [`sqlite`]: one file, one writer thread, group commit (feature `sqlite`, on by default);
 //! - `contract`: what every store is tested against (feature `contract`).
 
+pub mod admission;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;
@@ -21,6 +23,7 @@ pub mod sql;
 pub mod sqlite;
 mod store;
 
+pub use admission::AdmissionStore;
 pub use error::StoreError;
 pub use rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,

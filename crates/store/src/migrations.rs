@@ -90,6 +90,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0002_learned.sql",
         sql: include_str!("../migrations/0002_learned.sql"),
     },
+    Migration {
+        number: 3,
+        name: "0003_tokens.sql",
+        sql: include_str!("../migrations/0003_tokens.sql"),
+    },
 ];
 
 /// The table that records what was applied.

@@ -4,6 +4,8 @@
 //! interactive transactions (D1 has batches only) can run the same ones in the same order.
 //! Parameters are numbered; what they are is said at each.
 
+pub mod admission;
+
 /// Adds a key. 1 id, 2 sealed, 3 joined_at, 4 state, 5 reason, 6 changed_at, 7 paused, 8 borrow,
 /// 9 lend_per_day, 10 lend_models, 11 tombstone. Changes no row if the key is there or withdrawn.
 pub const INSERT_KEY: &str = "INSERT INTO keys (id, sealed, joined_at, state, reason, changed_at,

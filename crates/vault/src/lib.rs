@@ -7,17 +7,20 @@
 //! - [`MasterKey`]: 32 random bytes and the text they are kept as in a file;
 //! - [`Vault`]: everything that is done with them. Each use has a sub-key of its own, so that no
 //!   two uses can be played against each other;
-//! - [`Sealed`]: a key under seal, the only form in which one is ever written down.
+//! - [`Sealed`]: a key under seal, the only form in which one is ever written down;
+//! - [`draw_token`], [`draw_invite`]: what the proxy itself gives out.
 //!
 //! Nothing here does I/O besides asking the platform for randomness, so the same code runs in
 //! every edition.
 
 mod master;
 mod sealed;
+mod token;
 mod vault;
 
 pub use master::{MasterKey, MasterKeyError};
 pub use sealed::{OpenError, Sealed};
+pub use token::{draw_invite, draw_token};
 pub use vault::{CHECK_BYTES, ID_BYTES, MAC_BYTES, Recognised, Vault};
 
 /// The platform gave no randomness; nothing can be sealed safely.

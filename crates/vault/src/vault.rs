@@ -12,6 +12,7 @@ use std::fmt;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use potluck_gemini::ApiKey;
+use potluck_gemini::credential::AccessToken;
 use zeroize::Zeroizing;
 
 use crate::master::SECRET_BYTES;
@@ -50,6 +51,17 @@ impl Vault {
     /// What may have stayed of it: under the current master key, then under each older one.
     pub fn tombstones(&self, key: &ApiKey) -> impl Iterator<Item = [u8; ID_BYTES]> {
         self.rings().map(|ring| short_hash(&ring.tombstones, key))
+    }
+
+    /// What an access token is known by: under the current master key, under which new ones are kept,
+    /// then under each older one, as nobody has the token to hash it anew.
+    pub fn token_ids(&self, token: &AccessToken) -> impl Iterator<Item = [u8; ID_BYTES]> {
+        self.rings().map(|ring| hash_of_text(&ring.tokens, token.expose()))
+    }
+
+    /// The same of an invite code.
+    pub fn invite_ids(&self, code: &str) -> impl Iterator<Item = [u8; ID_BYTES]> {
+        self.rings().map(move |ring| hash_of_text(&ring.invites, code))
     }
 
     /// Seals `key` for the row `row` of the table of keys.
@@ -148,8 +160,10 @@ pub enum Recognised {
 struct Ring {
     check: SubKey,
     ids: SubKey,
+    invites: SubKey,
     seals: SubKey,
     signatures: SubKey,
+    tokens: SubKey,
     tombstones: SubKey,
 }
 
@@ -159,8 +173,10 @@ impl Ring {
         Ring {
             check: sub_key("potluck 2026 master key check v1"),
             ids: sub_key("potluck 2026 key id v1"),
+            invites: sub_key("potluck 2026 invite id v1"),
             seals: sub_key("potluck 2026 sealing of keys v1"),
             signatures: sub_key("potluck 2026 signatures v1"),
+            tokens: sub_key("potluck 2026 token id v1"),
             tombstones: sub_key("potluck 2026 tombstone v1"),
         }
     }
@@ -182,7 +198,11 @@ impl Ring {
 }
 
 fn short_hash(sub_key: &SubKey, key: &ApiKey) -> [u8; ID_BYTES] {
-    let hash = blake3::keyed_hash(sub_key, key.expose().as_bytes());
+    hash_of_text(sub_key, key.expose())
+}
+
+fn hash_of_text(sub_key: &SubKey, text: &str) -> [u8; ID_BYTES] {
+    let hash = blake3::keyed_hash(sub_key, text.as_bytes());
     let mut id = [0; ID_BYTES];
     id.copy_from_slice(&hash.as_bytes()[..ID_BYTES]);
     id

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use potluck_gemini::ApiKey;
-use potluck_vault::{MasterKey, OpenError, Recognised, Sealed, Vault};
+use potluck_gemini::credential::AccessToken;
+use potluck_vault::{MasterKey, OpenError, Recognised, Sealed, Vault, draw_invite, draw_token};
 use proptest::prelude::*;
 
 const ROW: [u8; 16] = [7; 16];
@@ -37,6 +38,22 @@ fn a_vault_made_anew_from_the_text_form_opens_what_the_first_sealed() {
     assert_eq!(again.open(&ROW, &sealed).unwrap().expose(), key('a').expose());
     assert_eq!(again.key_id(&key('a')), vault.key_id(&key('a')));
     assert_eq!(again.check(), vault.check());
+}
+
+#[test]
+fn tokens_and_invites_are_found_again_after_the_master_key_was_replaced() {
+    let (former, vault) = vault();
+    let token = AccessToken::parse(&draw_token().unwrap()).unwrap();
+    let code = draw_invite().unwrap();
+    let id = vault.token_ids(&token).next().unwrap();
+    assert_ne!(Some(id), vault.invite_ids(token.expose()).next(), "each kind has its own hash");
+
+    let later = Vault::with_older(&MasterKey::generate().unwrap(), &[former]);
+
+    assert!(later.token_ids(&token).any(|one| one == id));
+    assert!(later.invite_ids(&code).any(|one| Some(one) == vault.invite_ids(&code).next()));
+    assert_ne!(later.token_ids(&token).next(), Some(id));
+    assert!(ApiKey::parse(&code).is_err() && ApiKey::parse(token.expose()).is_err());
 }
 
 #[test]

@@ -137,11 +137,9 @@ impl Asked<'_> {
 
     /// Who asks, by the key that is shown.
     pub fn bearer(&self, key: &ApiKey, fixed: &Fixed) -> Bearer {
-        Bearer {
-            id: KeyId(fixed.vault.key_id(key)),
-            tombstone: Some(Tombstone(fixed.vault.tombstone(key))),
-            source: source(&self.head.fields),
-        }
+        let tombstone = Tombstone(fixed.vault.tombstone(key));
+        let id = KeyId(fixed.vault.key_id(key));
+        Bearer::of_key(id, Some(tombstone), source(&self.head.fields))
     }
 }
 

@@ -13,8 +13,8 @@ use http::HeaderMap;
 use http::header::{HeaderValue, ORIGIN};
 use js_sys::Uint8Array;
 use potluck_edition::ids::RequestIds;
-use potluck_edition::pages;
 use potluck_edition::problem::key;
+use potluck_edition::{admission, pages};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::Shown;
 use potluck_gemini::{Class, Dialect};
@@ -153,6 +153,9 @@ async fn dispatch(
     asked: &Asked<'_>,
     shown: Shown,
 ) -> Result<Response, Problem> {
+    if let Shown::Token(_) = shown {
+        return Err(admission::no_tokens());
+    }
     match asked.route.class {
         Class::Pooled => pooled::answer(hand, asked, incoming, &Rc::new(key(shown)?)).await,
         Class::Listing | Class::Own | Class::Download => {

@@ -5,7 +5,7 @@
 //! is told comes before what is asked, so that an answer knows of it.
 
 use potluck_core::{
-    After, Call, End, Guest, KeyId, Outcome, Refusal, SourceBlock, Talk, Tombstone, Way,
+    After, Call, End, Guest, KeyId, Outcome, Refusal, SourceBlock, Strangers, Talk, Tombstone, Way,
 };
 use potluck_gemini::Family;
 use potluck_gemini::body::Metered;
@@ -195,6 +195,7 @@ impl CallSaid {
             source: SourceBlock(u128::from_be_bytes(self.source)),
             own_requested,
             guest,
+            strangers: Strangers::Welcome,
         }
     }
 }

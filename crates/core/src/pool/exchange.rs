@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     call::{
-        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Share, Step, Talk,
-        Way, Whose,
+        Attempt, Call, End, Exchange, MAX_TRIED, Mode, Refusal, Running, Served, Share, Step,
+        Strangers, Talk, Way, Whose,
     },
     config::Config,
     id::Slot,
@@ -153,6 +153,11 @@ impl<S: Clone> Pool<S> {
                 (false, _) => self.prove(call, Mode::Revival, now),
             };
             return (mode, Some(slot));
+        }
+        match call.strangers {
+            Strangers::Welcome => {}
+            Strangers::Uninvited => return (Mode::Refused(Refusal::Uninvited), None),
+            Strangers::Closed => return (Mode::Refused(Refusal::Closed), None),
         }
         if call.tombstone.is_some_and(|tombstone| self.tombstones.contains(tombstone)) {
             return (Mode::Bare, None);

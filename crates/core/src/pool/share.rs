@@ -4,7 +4,7 @@
 
 use crate::{
     call::{Exchange, Guest, Share},
-    id::Slot,
+    id::{KeyId, Slot},
     ledger::Borrower,
     meter::Meter,
     pool::Pool,
@@ -27,8 +27,11 @@ impl<S: Clone> Pool<S> {
     /// same, which the own keys alone would have spent as well; or no key was left to try, for it was
     /// wanted then, and tomorrow is to be provided for it.
     pub(super) fn unclaim(&mut self, x: &Exchange, now: Now) {
-        let lane = x.lane.filter(|lane| self.lanes.is_metered(*lane));
-        let (Some(lane), Some(own)) = (lane, x.own) else { return };
+        let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else { return };
+        if let (Some(token), Some(Share::Borrows)) = (token(x), x.share) {
+            self.ledger_mut(lane).unlent_to(token);
+        }
+        let Some(own) = x.own else { return };
         match x.share {
             Some(Share::Entitled) if x.tries > 0 && x.spent.is_none() => {
                 self.untake(own, lane, now);
@@ -99,6 +102,10 @@ impl<S: Clone> Pool<S> {
             return Share::Entitled;
         }
         let borrower = match x.guest {
+            Some(Guest::Token) => {
+                let borrowed = token(x).map(|token| self.ledger_mut(lane).borrowed_by(token));
+                Borrower::Token { borrowed: borrowed.unwrap_or(0) }
+            }
             Some(_) => Borrower::Guest,
             None => self.borrower(x.own, lane, now),
         };
@@ -163,10 +170,18 @@ impl<S: Clone> Pool<S> {
         if !ledger.lends(borrower, beside, moment) {
             return Share::Nothing;
         }
-        ledger.lent();
+        match token(x) {
+            Some(token) => ledger.lent_to(token),
+            None => ledger.lent(),
+        }
         if let Some(meter) = x.own.and_then(|own| self.meter(own, lane, now)) {
             meter.borrowed = meter.borrowed.saturating_add(1);
         }
         Share::Borrows
     }
+}
+
+/// The access token that a call came with.
+fn token(x: &Exchange) -> Option<KeyId> {
+    x.bearer.filter(|_| x.guest == Some(Guest::Token))
 }

@@ -15,6 +15,18 @@ pub enum Reason {
     TooManyRefused,
     /// The call needs the caller's own key, which cannot be used.
     NeedsOwnKey,
+    /// An access token that nobody gave out, or that was revoked.
+    UnknownToken,
+    /// An access token whose time is over.
+    TokenExpired,
+    /// An access token that is not for this model.
+    TokenModel,
+    /// An access token has used what it may.
+    TokenLimit,
+    /// A key that nobody knows came without an invite.
+    NeedsInvite,
+    /// Keys that nobody knows are not served.
+    Closed,
     /// Every key that could serve the call rests.
     Resting,
     /// What the keys have left is kept for their contributors.
@@ -82,13 +94,19 @@ const GET_A_KEY: Option<(&str, &str)> =
 
 impl Reason {
     /// All of them, in the order of the table.
-    pub const ALL: [Reason; 30] = [
+    pub const ALL: [Reason; 36] = [
         Reason::NoKey,
         Reason::KeyConflict,
         Reason::NotAKey,
         Reason::KeyRefused,
         Reason::TooManyRefused,
         Reason::NeedsOwnKey,
+        Reason::UnknownToken,
+        Reason::TokenExpired,
+        Reason::TokenModel,
+        Reason::TokenLimit,
+        Reason::NeedsInvite,
+        Reason::Closed,
         Reason::Resting,
         Reason::Reserved,
         Reason::Exhausted,
@@ -134,6 +152,12 @@ impl Reason {
             | Reason::CrossSite
             | Reason::UnknownKey
             | Reason::BadSignature => self.about_keys(),
+            Reason::UnknownToken
+            | Reason::TokenExpired
+            | Reason::TokenModel
+            | Reason::TokenLimit
+            | Reason::NeedsInvite
+            | Reason::Closed => self.about_admission(),
             Reason::Resting
             | Reason::Reserved
             | Reason::Exhausted
@@ -180,6 +204,28 @@ impl Reason {
                 "This key is not in the pool. It joins with its first successful call."),
             _ => row("POOL_BAD_SIGNATURE", 403, "permission_denied",
                 "This upload URL was not given out here, or it has run out. Start the upload again."),
+        }
+    }
+
+    #[rustfmt::skip]
+    fn about_admission(self) -> Row {
+        match self {
+            Reason::UnknownToken => row("POOL_UNKNOWN_TOKEN", 401, "authentication",
+                "This access token is not known here: it was revoked, or never given out. Ask whoever \
+                 runs this proxy for another one."),
+            Reason::TokenExpired => row("POOL_TOKEN_EXPIRED", 401, "authentication",
+                "This access token has expired. Ask whoever runs this proxy for another one."),
+            Reason::TokenModel => row("POOL_TOKEN_MODEL", 403, "permission_denied",
+                "This access token is not for this model."),
+            Reason::TokenLimit => again("POOL_TOKEN_LIMIT", 429, "rate_limit_exceeded",
+                "This access token has used what it may for now; others are not affected."),
+            Reason::NeedsInvite => row("POOL_NEEDS_INVITE", 403, "permission_denied",
+                "This pool is open to invited keys alone, and it does not know yours. Ask whoever runs \
+                 it for an invite code, and send it once beside your key, in the header \
+                 x-potluck-invite."),
+            _ => row("POOL_CLOSED", 403, "permission_denied",
+                "This pool takes no new keys, and it does not know yours. Ask whoever runs it to add \
+                 it, or for an access token."),
         }
     }
 

@@ -35,6 +35,7 @@ fn what_cannot_be_a_key_says_what_it_is() {
         ("eyJhbGciOiJSUzI1NiJ9.e30.abcdef", NotAKey::OAuthToken),
         ("sk-proj-0123456789abcdefghijklmn", NotAKey::OtherService),
         ("ptk_0123456789abcdefghijklmn", NotAKey::PotluckToken),
+        ("pti_0123456789abcdefghijklmn", NotAKey::InviteCode),
         (TOKEN, NotAKey::EphemeralToken),
         ("AIzaTooShort", NotAKey::Malformed),
         ("AIzaSyA0123456789 bcdefghijklmnopqrstuv", NotAKey::Malformed),
@@ -173,4 +174,27 @@ fn other_kinds_are_told_by_their_beginnings() {
         assert_eq!(other_kind(&format!("{start}0123456789abcdefghijk")), Some(*kind));
         assert_eq!(other_kind(&start[..start.len() - 1]), None);
     }
+}
+
+#[test]
+fn an_access_token_stands_wherever_a_key_does_and_is_never_one() {
+    const OURS: &str = "ptk_0123456789abcdefghijklmn";
+    let bearer = format!("Bearer {OURS}");
+    let query = format!("alt=sse&key={OURS}");
+    let cases: [Request; 5] = [
+        (&[("x-goog-api-key", OURS)], None),
+        (&[("x-api-key", OURS)], None),
+        (&[("authorization", &bearer)], None),
+        (&[], Some(&query)),
+        (&[("authorization", &bearer), ("x-goog-api-key", OURS)], Some(&query)),
+    ];
+    let token = Shown::Token(AccessToken::parse(OURS).unwrap());
+    for (list, query) in cases {
+        assert_eq!(shown(&headers(list), query), token, "{list:?} {query:?}");
+    }
+    assert_eq!(format!("{token:?}"), "Token(AccessToken(…))");
+    let beside_a_key = headers(&[("authorization", &bearer), ("x-goog-api-key", STANDARD)]);
+    assert_eq!(shown(&beside_a_key, None), Shown::Conflict);
+    let odd = headers(&[("x-goog-api-key", "ptk_ with spaces")]);
+    assert_eq!(shown(&odd, None), Shown::NotAKey(NotAKey::PotluckToken));
 }

@@ -22,12 +22,15 @@ struct Form {
     keeps_prefix: bool,
 }
 
-const FORMS: [Form; 10] = [
+const FORMS: [Form; 12] = [
     // A key is 39 bytes long; a shortened one is not shown either.
     Form { prefix: "AIza", word: false, least: 4, alphabet: is_token, keeps_prefix: false },
     Form { prefix: "AQ.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
     Form { prefix: "IQ.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
     Form { prefix: "ya29.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
+    // Our own: access tokens and invites.
+    Form { prefix: "ptk_", word: true, least: 8, alphabet: is_token, keeps_prefix: false },
+    Form { prefix: "pti_", word: true, least: 8, alphabet: is_token, keeps_prefix: false },
     Form { prefix: "api_key:", word: true, least: 1, alphabet: is_dotted, keeps_prefix: true },
     Form { prefix: "API key: ", word: true, least: 1, alphabet: is_dotted, keeps_prefix: true },
     Form { prefix: "projects/", word: true, least: 1, alphabet: is_token, keeps_prefix: true },

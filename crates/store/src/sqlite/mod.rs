@@ -11,8 +11,9 @@
 //!
 //! - [`open`](SqliteStore::open): folder, lock, checks, schema; every way to fail has a sentence;
 //! - `writer`: the thread, its groups and its judgement of errors;
-//! - `write`, `read`: the statements.
+//! - `write`, `read`: the statements; `admission`: those about tokens and invites.
 
+mod admission;
 mod migrate;
 mod open;
 mod read;

@@ -33,7 +33,7 @@ pub(super) fn seals(conn: &Connection) -> rusqlite::Result<Vec<(RowId, Sealed)>>
     all(conn, sql::ALL_KEYS, [], |row| Ok((row.get(0)?, sealed(row, 1)?)))
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     conn: &Connection,
     statement: &str,
     values: impl Params,

@@ -128,7 +128,11 @@ pub(super) fn sweep(conn: &Connection, sweep: Sweep) -> rusqlite::Result<Swept> 
     Ok(Swept { erased, more })
 }
 
-fn changes(conn: &Connection, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<bool> {
+pub(super) fn changes(
+    conn: &Connection,
+    statement: &str,
+    values: &[&dyn ToSql],
+) -> rusqlite::Result<bool> {
     Ok(conn.prepare_cached(statement)?.execute(values)? > 0)
 }
 
@@ -140,12 +144,17 @@ fn spelled(state: &KeyState) -> (&'static str, Option<&str>) {
 }
 
 fn models(limits: &Limits) -> rusqlite::Result<Option<String>> {
-    let Some(models) = &limits.lend_models else { return Ok(None) };
+    joined(limits.lend_models.as_deref())
+}
+
+/// A list of models as it is stored.
+pub(super) fn joined(models: Option<&[String]>) -> rusqlite::Result<Option<String>> {
+    let Some(models) = models else { return Ok(None) };
     let refused = || rusqlite::Error::ToSqlConversionFailure("a model's name breaks a line".into());
     Limits::join_models(models).map(Some).ok_or_else(refused)
 }
 
 /// As a whole number that every engine keeps; see [`sql::LARGEST`].
-fn bounded(count: u64) -> i64 {
+pub(super) fn bounded(count: u64) -> i64 {
     count.min(sql::LARGEST) as i64
 }

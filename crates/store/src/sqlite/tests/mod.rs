@@ -17,12 +17,18 @@ use potluck_gemini::ApiKey;
 use potluck_vault::{MasterKey, Vault};
 
 use super::*;
-use crate::contract::{CASES, Place};
+use crate::AdmissionStore;
+use crate::contract::{ADMISSION_CASES, AdmissionPlace, CASES, Place};
 use crate::rows::KeyState;
 
 #[test]
 fn the_contract_holds() {
     for (name, case) in CASES {
+        println!("{name}");
+        let folder = tempfile::tempdir().unwrap();
+        block_on(case(&Folder(folder.path().to_owned())));
+    }
+    for (name, case) in ADMISSION_CASES {
         println!("{name}");
         let folder = tempfile::tempdir().unwrap();
         block_on(case(&Folder(folder.path().to_owned())));
@@ -70,6 +76,13 @@ impl Place for Folder {
     fn open(&self) -> Answer<Box<dyn Store>> {
         let store = SqliteStore::open(&self.0, &vault(1)).unwrap();
         Box::pin(std::future::ready(Ok(Box::new(store) as Box<dyn Store>)))
+    }
+}
+
+impl AdmissionPlace for Folder {
+    fn open(&self) -> Answer<Box<dyn AdmissionStore>> {
+        let store = SqliteStore::open(&self.0, &vault(1)).unwrap();
+        Box::pin(std::future::ready(Ok(Box::new(store) as Box<dyn AdmissionStore>)))
     }
 }
 
