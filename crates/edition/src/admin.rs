@@ -4,7 +4,9 @@
 //! asks, and does it.
 //!
 //! - [`operations`]: the one table of what can be asked; [`openapi`]: the same for programs;
-//! - [`status`], [`listing`], [`change`], [`adding`]: what goes in and comes out;
+//! - [`status`], [`listing`], [`change`], [`adding`], [`sights`], [`settings`]: what goes in and comes
+//!   out;
+//! - [`sessions`]: who signed in with a browser;
 //! - [`site`]: which requests a page of another site has sent.
 
 pub mod adding;
@@ -12,6 +14,9 @@ pub mod change;
 pub mod listing;
 pub mod openapi;
 pub mod operations;
+pub mod sessions;
+pub mod settings;
+pub mod sights;
 pub mod site;
 pub mod status;
 
@@ -20,6 +25,7 @@ use potluck_gemini::answer::Problem;
 
 use crate::problem;
 use listing::Wanted;
+use sights::Place;
 
 /// Where the first version lies.
 pub const ROOT: &str = "/pool/admin/v1";
@@ -27,6 +33,12 @@ pub const ROOT: &str = "/pool/admin/v1";
 /// What an operator wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
+    /// To sign in with a browser.
+    SignIn,
+    /// The session that asks.
+    Session,
+    /// To sign out.
+    SignOut,
     /// How the pool is.
     Status,
     /// Some of the keys.
@@ -37,6 +49,12 @@ pub enum Task {
     Look(KeyId),
     /// To take a key out of service, or back.
     Change(KeyId),
+    /// To change many keys at once.
+    ChangeMany,
+    /// To look on.
+    Watch(Place),
+    /// The settings in force.
+    Settings,
     /// To erase a key.
     Erase(KeyId),
     /// What can be asked, as OpenAPI has it.

@@ -120,7 +120,7 @@ pub fn may_rejoin() -> Value {
 }
 
 /// RFC 3339 in UTC, for people and programs.
-fn time(at: Wall) -> String {
+pub fn time(at: Wall) -> String {
     jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_string()
 }
 

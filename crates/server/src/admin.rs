@@ -3,13 +3,17 @@
 //! Rule: what the pool decides first, the store does first; an answer means that it is on the disk.
 
 mod add;
+mod many;
+mod session;
 
 use http::{Method, Request};
 use hyper::body::Incoming;
-use potluck_core::{KeyId, Listing};
+use potluck_core::{KeyId, Listing, Sought, Withdrawal};
 use potluck_edition::admin::listing::{Page, Wanted};
 use potluck_edition::admin::operations;
-use potluck_edition::admin::{Task, adding, change, openapi, site, status};
+use potluck_edition::admin::settings::InForce;
+use potluck_edition::admin::sights::{Place, Sights};
+use potluck_edition::admin::{Task, adding, change, openapi, sessions, site, status};
 use potluck_edition::pages;
 use potluck_gemini::answer::{Problem, Reason};
 use serde_json::json;
@@ -31,9 +35,16 @@ pub async fn answer(
     if changes && site::is_cross_site(request.headers()) {
         return Err(Problem::new(Reason::CrossSite));
     }
-    check(app, &request, caller)?;
     let uri = request.uri();
-    match operations::task(request.method(), uri.path(), uri.query())? {
+    let task = operations::task(request.method(), uri.path(), uri.query());
+    if task == Ok(Task::SignIn) {
+        return session::sign_in(app, &read(request, sessions::MAX).await?, caller);
+    }
+    check(app, &request, caller)?;
+    match task? {
+        Task::SignIn => unreachable!("answered above"),
+        Task::Session => session::look(app, request.headers()),
+        Task::SignOut => Ok(session::sign_out(app, request.headers())),
         Task::Status => Ok(local::json(&json!(status::Status::of(&app.pools.metrics())))),
         Task::List(wanted) => Ok(list(app, &wanted)),
         Task::Add => add::add(app.clone(), read(request, adding::MAX_ADDED).await?).await,
@@ -42,6 +53,12 @@ pub async fn answer(
             let wanted = change::Change::read(&read(request, change::MAX).await?)?;
             change(app, id, wanted.disabled).await
         }
+        Task::ChangeMany => {
+            let (act, ids) = change::many(&read(request, change::MAX_MANY).await?)?;
+            many::change(app, act, &ids).await
+        }
+        Task::Watch(place) => Ok(watch(app, &place)),
+        Task::Settings => Ok(local::json(&json!(InForce::of(&app.settings.in_force)))),
         Task::Erase(id) => erase(app, id).await,
         Task::Describe => Ok(local::json(&openapi::describe())),
     }
@@ -49,11 +66,18 @@ pub async fn answer(
 
 /// Whether an operator asks.
 pub fn check<B>(app: &App, request: &Request<B>, caller: &Caller) -> Result<(), Problem> {
+    if session::is_open(app, request.headers(), app.clock.now().mono) {
+        return Ok(());
+    }
+    compare(app, pages::operator(request.headers()), caller)
+}
+
+/// Whether that is the operators' token; a wrong one is remembered.
+fn compare(app: &App, shown: Option<&[u8]>, caller: &Caller) -> Result<(), Problem> {
     let (block, now) = (caller.block(), app.clock.now().mono);
     if let Some(wait) = app.gate.lock().wait(block, now) {
         return Err(Problem::new(Reason::TooManyTries).after(wait));
     }
-    let shown = pages::operator(request.headers());
     if shown.is_some_and(|token| app.vault.same_token(token, app.admin_token.as_bytes())) {
         return Ok(());
     }
@@ -71,11 +95,14 @@ async fn read(request: Request<Incoming>, most: usize) -> Result<bytes::Bytes, P
 /// Keys of one part after another; a place is told with its part.
 fn list(app: &App, wanted: &Wanted) -> Reply {
     let (mut part, mut from) = split(wanted.after);
-    let state = wanted.state.as_deref();
+    let sought = Sought { state: wanted.state.as_deref(), text: wanted.text.as_deref() };
     let mut all = Listing::default();
-    while part < app.pools.count() && all.keys.len() < wanted.limit {
+    for _ in 0..MAX_LOOKS {
+        if part >= app.pools.count() || all.keys.len() >= wanted.limit {
+            break;
+        }
         let most = (wanted.limit - all.keys.len()).min(AT_ONE_LOOK);
-        let listing = app.pools.at(part).list(from, most, state, app.clock.now());
+        let listing = app.pools.at(part).list(from, most, sought, app.clock.now());
         all.keys.extend(listing.keys);
         (part, from) = match listing.next {
             Some(next) => (part, next),
@@ -97,7 +124,25 @@ fn look(app: &App, id: KeyId) -> Result<Reply, Problem> {
     Ok(local::json(&potluck_edition::me::view(&seen)))
 }
 
+fn watch(app: &App, after: &Place) -> Reply {
+    let now = app.clock.now();
+    let (mut seen, mut last) = (Vec::new(), Vec::new());
+    for (mut pool, part) in app.pools.all().zip(0..) {
+        let (known, newest) = (after.in_part(part), pool.last_sight());
+        // A place that lies ahead was told before the last restart.
+        seen.extend(pool.watch(if known > newest { 0 } else { known }, now));
+        last.push(newest);
+    }
+    local::json(&json!(Sights::of(seen, &Place::of(last.into_iter()))))
+}
+
 async fn change(app: &App, id: KeyId, out: bool) -> Result<Reply, Problem> {
+    set(app, id, out).await?;
+    look(app, id)
+}
+
+/// Takes a key out of service, or back.
+async fn set(app: &App, id: KeyId, out: bool) -> Result<(), Problem> {
     let written = {
         let mut pool = app.pools.of(id);
         let now = app.clock.now();
@@ -108,10 +153,18 @@ async fn change(app: &App, id: KeyId, out: bool) -> Result<Reply, Problem> {
         app.store.set_state(id.0, state, at)
     };
     written.await.map_err(|error| local::store_trouble(app, &error))?;
-    look(app, id)
+    Ok(())
 }
 
 async fn erase(app: &App, id: KeyId) -> Result<Reply, Problem> {
+    if let Some(withdrawal) = forget(app, id).await? {
+        me::last_lease(app, id, withdrawal).await;
+    }
+    Ok(me::gone())
+}
+
+/// Erases a key; some call may have it in hand yet.
+async fn forget(app: &App, id: KeyId) -> Result<Option<Withdrawal>, Problem> {
     let (erased, written) = {
         let mut pool = app.pools.of(id);
         (pool.erase(id), app.store.erase(id.0))
@@ -120,11 +173,11 @@ async fn erase(app: &App, id: KeyId) -> Result<Reply, Problem> {
     if erased.is_none() && !stored {
         return Err(Problem::new(Reason::UnknownKey));
     }
-    if let Some(withdrawal) = erased {
-        me::last_lease(app, id, withdrawal).await;
-    }
-    Ok(me::gone())
+    Ok(erased)
 }
 
+/// Looks for one answer: more than the largest page takes, and a few milliseconds where nothing is
+/// found.
+const MAX_LOOKS: usize = 64;
 /// Keys described under one lock: some tens of microseconds.
 const AT_ONE_LOOK: usize = 64;

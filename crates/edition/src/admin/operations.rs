@@ -7,7 +7,7 @@ use potluck_core::KeyId;
 use potluck_gemini::answer::{Problem, Reason};
 
 use super::openapi::{Body, Parameter, Reply, Schema, kind};
-use super::{ROOT, Task, adding, change, listing, status};
+use super::{ROOT, Task, adding, change, listing, sessions, settings, sights, status};
 use crate::me;
 
 /// One thing that can be asked for.
@@ -57,6 +57,39 @@ impl Given<'_> {
 /// The table.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
+        name: "signIn",
+        method: Method::POST,
+        path: "/session",
+        about: "Opens a session for a browser: a cookie that stands for the token.",
+        query: &[],
+        body: Some(Body { schema: Schema::Json(kind::<sessions::SignIn>), most: sessions::MAX }),
+        reply: Reply::Json(kind::<sessions::Session>),
+        refusals: &[Reason::TooLarge],
+        means: |_| Ok(Task::SignIn),
+    },
+    Operation {
+        name: "session",
+        method: Method::GET,
+        path: "/session",
+        about: "The session that asks.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<sessions::Session>),
+        refusals: &[],
+        means: |_| Ok(Task::Session),
+    },
+    Operation {
+        name: "signOut",
+        method: Method::DELETE,
+        path: "/session",
+        about: "Ends the session that asks.",
+        query: &[],
+        body: None,
+        reply: Reply::Nothing,
+        refusals: &[],
+        means: |_| Ok(Task::SignOut),
+    },
+    Operation {
         name: "status",
         method: Method::GET,
         path: "/status",
@@ -90,6 +123,17 @@ pub const OPERATIONS: &[Operation] = &[
         means: |_| Ok(Task::Add),
     },
     Operation {
+        name: "changeKeys",
+        method: Method::POST,
+        path: "/keys/changes",
+        about: "Does the same to many keys; one that is unknown stops none of the others.",
+        query: &[],
+        body: Some(Body { schema: Schema::Json(kind::<change::Changes>), most: change::MAX_MANY }),
+        reply: Reply::Json(kind::<change::Changed>),
+        refusals: &[Reason::Refused, Reason::TooLarge, Reason::Store],
+        means: |_| Ok(Task::ChangeMany),
+    },
+    Operation {
         name: "lookAtKey",
         method: Method::GET,
         path: "/keys/{id}",
@@ -121,6 +165,28 @@ pub const OPERATIONS: &[Operation] = &[
         reply: Reply::Nothing,
         refusals: &[Reason::UnknownKey, Reason::Store],
         means: |given| given.key().map(Task::Erase),
+    },
+    Operation {
+        name: "lookOn",
+        method: Method::GET,
+        path: "/sights",
+        about: "What happens: attempts, cooldowns, keys that go out or come back.",
+        query: sights::QUERY,
+        body: None,
+        reply: Reply::Json(kind::<sights::Sights>),
+        refusals: &[Reason::Refused],
+        means: |given| sights::wanted(given.query).map(Task::Watch),
+    },
+    Operation {
+        name: "settings",
+        method: Method::GET,
+        path: "/settings",
+        about: "The settings in force, and who decided each.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<settings::InForce>),
+        refusals: &[],
+        means: |_| Ok(Task::Settings),
     },
     Operation {
         name: "describe",
