@@ -3,13 +3,14 @@
 use std::io::Write;
 
 use clap::{Arg, ArgMatches};
+use potluck_server::settings::Setting;
 
 use crate::failure::Failure;
 use crate::flags;
-use crate::layers::{Choice, Env, Layered, Origin};
+use crate::layers::Env;
 use crate::secrets::{self, Kind, Place};
 use crate::serve::read_settings;
-use crate::settings::{doubts, processors, settle};
+use crate::settings::{doubts, settle};
 
 /// Prints the settings in force, or tells what is wrong with them.
 pub fn check(matches: &ArgMatches, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
@@ -18,8 +19,8 @@ pub fn check(matches: &ArgMatches, env: &Env, out: &mut impl Write) -> Result<()
     }
     let layered = read_settings(matches, env)?;
     let settings = settle(&layered, env)?;
-    let mut rows: Vec<Row> = layered.choices.iter().map(setting).collect();
-    way_out(&mut rows, &layered, &format!("{:?}", settings.egress));
+    let row = |told: &Setting| [told.name.clone(), told.value.clone(), told.from.clone()];
+    let mut rows: Vec<Row> = settings.in_force.iter().map(row).collect();
     let mut faults = Vec::new();
     for kind in Kind::ALL {
         match secrets::check(kind, env, &settings.data) {
@@ -46,28 +47,6 @@ pub fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
             Err(Failure::Run(format!("Cannot print: {error}.")))
         }
         _ => Ok(()),
-    }
-}
-
-fn setting(choice: &Choice) -> Row {
-    let value = match (choice.name.as_str(), choice.texts.is_empty()) {
-        (_, false) => choice.shown(),
-        ("threads", true) => processors().to_string(),
-        (_, true) => "-".to_owned(),
-    };
-    [choice.name.clone(), value, choice.origin.to_string()]
-}
-
-/// Where the setting is silent, the usual variables may have spoken.
-fn way_out(rows: &mut [Row], layered: &Layered, egress: &str) {
-    if *layered.origin("egress") != Origin::Default {
-        return;
-    }
-    let Some(row) = rows.iter_mut().find(|row| row[0] == "egress") else { return };
-    let way = egress.trim_start_matches("Egress(").trim_end_matches(')');
-    row[1] = way.to_owned();
-    if way != "direct" {
-        row[2] = "HTTPS_PROXY or ALL_PROXY".to_owned();
     }
 }
 

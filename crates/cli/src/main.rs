@@ -15,6 +15,7 @@ mod config_file;
 mod failure;
 mod flags;
 mod harden;
+mod in_force;
 mod keys;
 mod layers;
 mod logs;

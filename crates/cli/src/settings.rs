@@ -7,6 +7,7 @@ use potluck_server::settings::{Limits, Settings, TlsFiles};
 use potluck_server::transport::Egress;
 
 use crate::flags::{self, Flags};
+use crate::in_force;
 use crate::layers::{Env, Layered};
 use crate::secrets;
 use crate::suggest;
@@ -32,6 +33,7 @@ pub fn settle(layered: &Layered, env: &Env) -> Result<Settings, Vec<String>> {
         tls,
         upstream: flags.upstream.clone(),
         upstream_ca: flags.upstream_ca.clone(),
+        in_force: in_force::all(layered, &format!("{egress:?}")),
         egress,
         data: flags.data.clone(),
         public_url: flags.public_url.clone(),

@@ -53,7 +53,7 @@ pub use event::{Alarm, Event};
 pub use id::{InviteId, KeyId, Slot, TokenId, Tombstone};
 pub use key::{Reason, State};
 pub use limits::{Limits, LimitsPatch, LimitsRefused};
-pub use pool::{Changed, Listing, Pool, Why, Withdrawal};
+pub use pool::{Changed, Listing, Pool, Seen, Sight, Sought, Why, Withdrawal};
 pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Room, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
 pub use spill::{Seek, Spill};

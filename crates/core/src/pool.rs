@@ -4,7 +4,7 @@
 //!   exchange; `effect`: what it means for the key;
 //! - `probe`: asking whether a key lives; `timer`: what time brings;
 //! - `contributor`: limits and withdrawal; `operator`: what operators do with keys; `events`: what is to be stored; `learned`: of quotas;
-//!   `view`: what is told.
+//!   `view`: what is told; `watch`: what is seen as it happens.
 
 mod account;
 mod beyond;
@@ -25,6 +25,7 @@ mod thaw;
 mod timer;
 mod told;
 mod view;
+mod watch;
 
 use std::{
     cmp::Reverse,
@@ -53,9 +54,11 @@ pub use contributor::{Changed, Withdrawal};
 use events::Events;
 pub(crate) use evidence::Shortfalls;
 use evidence::Suspicion;
-pub use operator::Listing;
+pub use operator::{Listing, Sought};
 use timer::Job;
 pub use timer::Why;
+use watch::Watch;
+pub use watch::{Seen, Sight};
 
 /// All keys, what is known of them, and which of them serves a call now.
 ///
@@ -74,7 +77,8 @@ pub use timer::Why;
 ///    one lock.
 /// 3. Of contributors, commands too: [`change`](Self::change), [`withdraw`](Self::withdraw); of
 ///    operators [`put_out`](Self::put_out), [`put_back`](Self::put_back),
-///    [`erase`](Self::erase), and [`restore`](Self::restore) of a key that they add.
+///    [`erase`](Self::erase), [`restore`](Self::restore) of a key that they add, and
+///    [`watch`](Self::watch).
 /// 4. After any of these [`poll_event`](Self::poll_event) until it is empty; a probe it asks for
 ///    is answered by [`probed`](Self::probed).
 /// 5. At the time [`poll_timeout`](Self::poll_timeout) names,
@@ -108,6 +112,7 @@ pub struct Pool<S> {
     budget: Budget,
     guard: Guard,
     tally: Tally,
+    watch: Watch,
     /// Models of which a key was told that its limit is zero, and until when that is believed.
     billed: Vec<(Box<str>, Mono)>,
     tombstones: Tombstones,
@@ -138,6 +143,7 @@ impl<S: Clone> Pool<S> {
             budget: Budget::default(),
             guard: Guard::default(),
             tally: Tally::default(),
+            watch: Watch::default(),
             billed: Vec::new(),
             tombstones: Tombstones::default(),
             events: Events::default(),

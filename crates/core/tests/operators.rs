@@ -3,7 +3,7 @@
 
 mod table;
 
-use potluck_core::{Event, KeyId, State};
+use potluck_core::{Event, KeyId, Sought, State};
 use table::*;
 
 #[test]
@@ -86,7 +86,7 @@ fn a_listing_goes_through_all_keys_once_and_by_state() {
     let all = |state: Option<&str>| {
         let (mut from, mut seen) = (Some(0), Vec::<KeyId>::new());
         while let Some(at) = from {
-            let listing = table.pool.list(at, 300, state, table.now);
+            let listing = table.pool.list(at, 300, Sought { state, text: None }, table.now);
             assert!(listing.keys.len() <= 300);
             seen.extend(listing.keys.iter().map(|key| key.id));
             from = listing.next;

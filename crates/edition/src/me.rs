@@ -1,9 +1,10 @@
 //! `/pool/me`: what a contributor sees and decides, as JSON.
 
-use potluck_core::{LimitsPatch, Me, Wall};
+use potluck_core::{LimitsPatch, Me, MeCooldown, Wall};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::{ApiKey, redact};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::problem;
@@ -21,35 +22,93 @@ pub fn withdrawn() -> Value {
 }
 
 /// A key of the pool, as its contributor sees it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Key")]
+pub struct View {
+    id: String,
+    /// `active`, `resting`, `held`, `paused` or `disabled`.
+    state: &'static str,
+    /// Why, in a sentence; empty where there is nothing to explain.
+    why: &'static str,
+    /// Since when, where that is known.
+    since: Option<String>,
+    joined: String,
+    cooldowns: Vec<Cooldown>,
+    /// Served by this key for others.
+    lent: Spent,
+    /// Served to its bearer by the pool.
+    borrowed: Spent,
+    limits: Limits,
+}
+
+/// What rests, and until when.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Cooldown {
+    /// The model, if it is about one.
+    model: Option<String>,
+    /// The kind of method, if it is about one.
+    family: Option<&'static str>,
+    why: &'static str,
+    until: String,
+}
+
+/// Calls and their tokens.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Spent {
+    calls: u64,
+    tokens: u64,
+}
+
+/// What its contributor allows.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Limits {
+    paused: bool,
+    borrow: bool,
+    lend_per_day: Option<u32>,
+    lend_models: Option<Vec<String>>,
+}
+
+impl View {
+    /// Of what the pool tells.
+    pub fn of(me: &Me) -> View {
+        let (usage, limits) = (&me.usage, &me.limits);
+        let models = |names: &[Box<str>]| names.iter().map(|name| name.to_string()).collect();
+        View {
+            id: me.id.to_string(),
+            state: me.state,
+            why: me.why,
+            since: me.since.map(time),
+            joined: time(me.added),
+            cooldowns: me.cooldowns.iter().map(Cooldown::of).collect(),
+            lent: Spent { calls: usage.lent_calls, tokens: usage.lent_tokens },
+            borrowed: Spent { calls: usage.borrowed_calls, tokens: usage.borrowed_tokens },
+            limits: Limits {
+                paused: limits.paused,
+                borrow: limits.borrow,
+                lend_per_day: limits.lend_per_day,
+                lend_models: limits.lend_models.as_deref().map(models),
+            },
+        }
+    }
+}
+
+impl Cooldown {
+    fn of(rest: &MeCooldown) -> Cooldown {
+        Cooldown {
+            model: rest.model.as_deref().map(str::to_owned),
+            family: rest.family.map(potluck_core::family_name),
+            why: rest.why,
+            until: time(rest.until),
+        }
+    }
+}
+
+/// The same as JSON.
 pub fn view(me: &Me) -> Value {
-    let cooldowns: Vec<Value> = me
-        .cooldowns
-        .iter()
-        .map(|rest| {
-            json!({
-                "model": rest.model,
-                "family": rest.family.map(potluck_core::family_name),
-                "why": rest.why,
-                "until": time(rest.until),
-            })
-        })
-        .collect();
-    json!({
-        "id": me.id.to_string(),
-        "state": me.state,
-        "why": me.why,
-        "since": me.since.map(time),
-        "joined": time(me.added),
-        "cooldowns": cooldowns,
-        "lent": { "calls": me.usage.lent_calls, "tokens": me.usage.lent_tokens },
-        "borrowed": { "calls": me.usage.borrowed_calls, "tokens": me.usage.borrowed_tokens },
-        "limits": {
-            "paused": me.limits.paused,
-            "borrow": me.limits.borrow,
-            "lend_per_day": me.limits.lend_per_day,
-            "lend_models": me.limits.lend_models,
-        },
-    })
+    json!(View::of(me))
 }
 
 /// A withdrawn key whose tombstone was lifted.
@@ -61,7 +120,7 @@ pub fn may_rejoin() -> Value {
 }
 
 /// RFC 3339 in UTC, for people and programs.
-fn time(at: Wall) -> String {
+pub fn time(at: Wall) -> String {
     jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_string()
 }
 

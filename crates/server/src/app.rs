@@ -15,6 +15,7 @@ use crate::pools::Pools;
 use crate::sending::Sending;
 use crate::settings::Settings;
 use crate::transport::{Shutdown, Upstream};
+use potluck_edition::admin::sessions::Sessions;
 use potluck_edition::gate::Gate;
 use potluck_edition::ids::RequestIds;
 
@@ -31,6 +32,8 @@ pub struct App {
     pub vault: Vault,
     /// Who tried wrong tokens.
     pub gate: parking_lot::Mutex<Gate>,
+    /// Operators who signed in with a browser.
+    pub sessions: parking_lot::Mutex<Sessions>,
     /// What survives.
     pub store: Arc<dyn Store>,
     /// Time.

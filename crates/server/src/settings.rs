@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Authority;
 use ipnet::IpNet;
+pub use potluck_edition::admin::settings::Setting;
 use potluck_vault::MasterKey;
 
 use crate::transport::Egress;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Adds `"store": false` to pooled bodies that do not say. Off: not every version knows it.
     pub store_false: bool,
+    /// All of these as they are told to operators, and who decided each.
+    pub in_force: Vec<Setting>,
 }
 
 /// A certificate and its key, PEM files.

@@ -108,6 +108,7 @@ impl Server {
             admin_token: secrets.admin_token,
             pools,
             gate: Default::default(),
+            sessions: Default::default(),
             vault,
             store,
             clock: Clock::start(),

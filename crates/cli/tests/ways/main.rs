@@ -10,6 +10,7 @@ mod common;
 
 mod admin;
 mod doors;
+mod kitchen;
 mod out;
 mod pages;
 mod proxy;

@@ -140,7 +140,7 @@ impl<S: Clone> Pool<S> {
         self.of_project(slot, |pool, slot| {
             let Some(key) = pool.keys.get_mut(slot) else { return };
             if key.put_counted(reach, cause, until, now.mono) {
-                pool.tally.cooldown(cause);
+                pool.saw_rest(slot, reach, cause, now);
             }
             pool.rested(slot, reach, now);
         });

@@ -9,7 +9,7 @@ use crate::{
     id::{KeyId, Slot, seeded},
     key::{Reason, State},
     lane::Terms,
-    pool::{Job, Pool, terms},
+    pool::{Job, Pool, Seen, terms},
     rest::{BILLING_FOR, CLOSED_FOR, Cause, DOUBT_FOR, KEEP_ABOVE, Reach, Rest},
     time::{Mono, Now},
     verdict::Verdict,
@@ -67,7 +67,7 @@ impl<S: Clone> Pool<S> {
     pub(super) fn rest(&mut self, slot: Slot, reach: Reach, cause: Cause, until: Mono, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         if key.put_rest(reach, cause, until, now.mono) {
-            self.tally.cooldown(cause);
+            self.saw_rest(slot, reach, cause, now);
         }
         self.rested(slot, reach, now);
     }
@@ -85,7 +85,7 @@ impl<S: Clone> Pool<S> {
     fn rest_unnamed(&mut self, slot: Slot, lane: u16, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         if key.put_unnamed(lane, now.mono) {
-            self.tally.cooldown(Cause::Unnamed);
+            self.saw_rest(slot, Reach::Lane(lane), Cause::Unnamed, now);
             self.rested(slot, Reach::Lane(lane), now);
         }
     }
@@ -225,6 +225,7 @@ impl<S: Clone> Pool<S> {
         key.apart.probe.asked = None;
         key.apart.probe.failures = 0;
         self.mark(slot, mark::STATE);
+        self.saw_state(slot, Seen::Out { why: reason.words() }, now);
         self.sync(slot, now);
         self.plan_for_dead(slot, now);
     }
@@ -239,6 +240,7 @@ impl<S: Clone> Pool<S> {
         key.apart.probe.at = Mono::NEVER;
         key.lift(|rest| rest.cause == Cause::Doubt);
         self.mark(slot, mark::STATE | mark::COOLDOWNS);
+        self.saw_state(slot, Seen::Back, now);
         self.sync(slot, now);
     }
 

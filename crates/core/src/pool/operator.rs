@@ -6,7 +6,7 @@
 
 use crate::{
     id::KeyId,
-    key::{Reason, State},
+    key::{Key, Reason, State},
     pool::{Pool, Withdrawal, events::Notice, view::state_words},
     record::Me,
     time::Now,
@@ -21,17 +21,34 @@ pub struct Listing {
     pub next: Option<u32>,
 }
 
+/// Which keys are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sought<'t> {
+    /// Of this state alone.
+    pub state: Option<&'t str>,
+    /// With this in their id or in what is said of why they are out, in small letters.
+    pub text: Option<&'t str>,
+}
+
+impl Sought<'_> {
+    fn is_met_by<S>(self, key: &Key<S>, now: Now) -> bool {
+        let (state, why) = state_words(key, now);
+        let named = |text| why.contains(text) || key.id.to_string().contains(text);
+        self.state.is_none_or(|wanted| wanted == state) && self.text.is_none_or(named)
+    }
+}
+
 impl<S: Clone> Pool<S> {
-    /// Keys from a place on, at most so many, of one state if it is named.
+    /// Keys from a place on, at most so many of those that are sought.
     ///
     /// No more places are looked at than one may while calls wait: a listing may be short, or
     /// empty, and yet go on.
-    pub fn list(&self, from: u32, most: usize, state: Option<&str>, now: Now) -> Listing {
+    pub fn list(&self, from: u32, most: usize, sought: Sought<'_>, now: Now) -> Listing {
         let end = self.keys.places().min(from.saturating_add(LOOKS));
         let mut keys = Vec::new();
         for at in from..end {
             let Some((_, key)) = self.keys.at(at) else { continue };
-            if state.is_some_and(|state| state_words(key, now).0 != state) {
+            if !sought.is_met_by(key, now) {
                 continue;
             }
             if keys.len() == most {
@@ -69,4 +86,4 @@ impl<S: Clone> Pool<S> {
 }
 
 /// Places looked at under one lock: some tens of microseconds.
-const LOOKS: u32 = 4096;
+const LOOKS: u32 = 1024;

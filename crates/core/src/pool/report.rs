@@ -22,6 +22,7 @@ impl<S: Clone> Pool<S> {
         }
         let verdict = verdict(x, outcome);
         self.tally.verdict(verdict, now.mono);
+        self.saw_attempt(x, running, verdict, now);
         if verdict == Verdict::OurPlace {
             if let Running::Slot(slot) = running {
                 self.unspend(x, slot, now);

@@ -1,0 +1,127 @@
+//! Some of the keys, page by page.
+
+use percent_encoding::percent_decode_str;
+use potluck_core::Listing;
+use potluck_gemini::answer::Problem;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::bad;
+use super::openapi::{Kind, Parameter};
+use crate::me;
+
+/// Which keys are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of this state alone.
+    pub state: Option<String>,
+    /// With this in their id or in why they are out, in small letters.
+    pub text: Option<String>,
+    /// Where an earlier answer ended.
+    pub after: u64,
+    /// How many at most.
+    pub limit: usize,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted { state: None, text: None, after: 0, limit: USUAL_LIMIT }
+    }
+}
+
+/// What may be asked of a listing.
+pub const QUERY: &[Parameter] = &[
+    Parameter { name: "state", about: "Of this state alone.", kind: Kind::OneOf(&STATES) },
+    Parameter {
+        name: "text",
+        about: "With this in their id, or in what is said of why they are out.",
+        kind: Kind::Text { most: MAX_TEXT },
+    },
+    Parameter {
+        name: "after",
+        about: "The place that an earlier answer told as its next.",
+        kind: Kind::Number { least: 0, most: None },
+    },
+    Parameter {
+        name: "limit",
+        about: "How many at most; 100 unless it is said.",
+        kind: Kind::Number { least: 1, most: Some(MAX_LIMIT as u64) },
+    },
+];
+
+/// Reads what is asked of a listing.
+pub fn wanted(query: &str) -> Result<Wanted, Problem> {
+    let mut wanted = Wanted::default();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "state" if STATES.contains(&value) => wanted.state = Some(value.to_owned()),
+            "state" => return Err(bad("the state is active, resting, held, paused or disabled")),
+            "text" => wanted.text = Some(text(value)?),
+            "after" => {
+                let place = value.parse().map_err(|_| bad("'after' is what 'next' said before"));
+                wanted.after = place?;
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                wanted.limit = limit.ok_or_else(|| bad("the limit is a number from 1 to 1000"))?;
+            }
+            _ => return Err(bad("only state, text, after and limit can be asked for")),
+        }
+    }
+    Ok(wanted)
+}
+
+fn text(value: &str) -> Result<String, Problem> {
+    let value = value.replace('+', " ");
+    let text = percent_decode_str(&value).decode_utf8().map_err(|_| bad("the text is UTF-8"))?;
+    match text.chars().count() {
+        ..=MAX_TEXT => Ok(text.to_lowercase()),
+        _ => Err(bad("the text has 100 characters at most")),
+    }
+}
+
+/// Some of the keys.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Page {
+    keys: Vec<me::View>,
+    /// Where the following page begins, if there may be one.
+    next: Option<u64>,
+}
+
+impl Page {
+    /// Of what the pool tells.
+    pub fn of(listing: &Listing, next: Option<u64>) -> Page {
+        Page { keys: listing.keys.iter().map(me::View::of).collect(), next }
+    }
+}
+
+/// The states by which keys can be listed.
+const STATES: [&str; 5] = ["active", "resting", "held", "paused", "disabled"];
+/// Characters looked for: longer than an id or a reason.
+const MAX_TEXT: usize = 100;
+/// Keys listed where no limit is asked for, and at most: a page of them, and a quick answer.
+const USUAL_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_listing_is_asked_for_by_state_text_place_and_limit_and_by_nothing_else() {
+        let some = wanted("state=disabled&text=K%5f1+x&after=9&limit=1000").unwrap();
+        let expected = Wanted {
+            state: Some("disabled".into()),
+            text: Some("k_1 x".into()),
+            after: 9,
+            limit: 1000,
+        };
+        assert_eq!(some, expected);
+        for wrong in ["state=x", "after=-1", "limit=0", "limit=1001", "key=AIza", "state"] {
+            assert!(wanted(wrong).is_err(), "{wrong}");
+        }
+    }
+}
