@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, Subcommand};
 use http::Uri;
 use ipnet::IpNet;
-use potluck_server::settings::PublicUrl;
+use potluck_server::settings::{Admission, PublicUrl};
 
 use crate::values::{self, Filter, LogFormat, ProxyUrl};
 
@@ -225,6 +225,9 @@ pub struct Flags {
     #[arg(value_parser = values::count)]
     pub max_connections_per_address: usize,
 
+    /// Whose unknown keys are taken: open (any that works joins), invite, or closed
+    #[arg(long, value_name = "MODE", default_value = "open", value_parser = values::admission)]
+    pub admission: Admission,
     /// Add "store": false to pooled bodies that do not say (not every API version knows it)
     #[arg(long, value_name = "true|false", default_value = "false", action = ArgAction::Set)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]

@@ -40,6 +40,7 @@ pub fn settle(layered: &Layered, env: &Env) -> Result<Settings, Vec<String>> {
         trusted_proxies: flags.trusted_proxy.clone(),
         threads: flags.threads.unwrap_or_else(processors),
         parts: flags.parts,
+        admission: flags.admission,
         limits: limits(flags),
         store_false: flags.store_false,
     })

@@ -13,7 +13,7 @@ use http::Uri;
 use http::uri::Authority;
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use potluck_server::settings::PublicUrl;
+use potluck_server::settings::{Admission, PublicUrl};
 use tracing_subscriber::EnvFilter;
 
 /// With more parts than this each would be too small to be fair, as at the edge.
@@ -117,6 +117,16 @@ pub fn proxy(text: &str) -> Parsed<ProxyUrl> {
 /// A path that is not empty.
 pub fn path(text: &str) -> Parsed<PathBuf> {
     if text.is_empty() { Err("needs a path".to_owned()) } else { Ok(text.into()) }
+}
+
+/// Whose unknown keys are taken.
+pub fn admission(text: &str) -> Parsed<Admission> {
+    match text {
+        "open" => Ok(Admission::Open),
+        "invite" => Ok(Admission::Invite),
+        "closed" => Ok(Admission::Closed),
+        _ => Err("needs open, invite or closed".to_owned()),
+    }
 }
 
 /// How many threads.

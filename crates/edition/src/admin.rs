@@ -6,11 +6,13 @@
 //! - [`operations`]: the one table of what can be asked; [`openapi`]: the same for programs;
 //! - [`status`], [`listing`], [`change`], [`adding`], [`sights`], [`settings`]: what goes in and comes
 //!   out;
+//! - [`tokens`], [`invites`]: who may come without a key, and with one that nobody knows;
 //! - [`sessions`]: who signed in with a browser;
 //! - [`site`]: which requests a page of another site has sent.
 
 pub mod adding;
 pub mod change;
+pub mod invites;
 pub mod listing;
 pub mod openapi;
 pub mod operations;
@@ -19,8 +21,9 @@ pub mod settings;
 pub mod sights;
 pub mod site;
 pub mod status;
+pub mod tokens;
 
-use potluck_core::KeyId;
+use potluck_core::{InviteId, KeyId, TokenId};
 use potluck_gemini::answer::Problem;
 
 use crate::problem;
@@ -57,6 +60,20 @@ pub enum Task {
     Settings,
     /// To erase a key.
     Erase(KeyId),
+    /// All access tokens.
+    Tokens,
+    /// To make a token.
+    MakeToken,
+    /// To change what a token may.
+    ChangeToken(TokenId),
+    /// To revoke a token.
+    RevokeToken(TokenId),
+    /// All invites.
+    Invites,
+    /// To make an invite.
+    MakeInvite,
+    /// To take an invite back.
+    RevokeInvite(InviteId),
     /// What can be asked, as OpenAPI has it.
     Describe,
 }

@@ -1,5 +1,7 @@
 //! Who may come without a key, and with one that nobody knows: what those are told who may not.
 
+pub mod rows;
+
 use potluck_core::invites::Uninvited;
 use potluck_core::tokens::{Denied, LimitOf};
 use potluck_gemini::answer::{Problem, Reason};

@@ -147,7 +147,7 @@ impl Patch {
     }
 }
 
-fn present<'de, D, T>(reader: D) -> Result<Option<T>, D::Error>
+pub(crate) fn present<'de, D, T>(reader: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::params::{Param, params};
-use crate::route::{Class, Route};
+use crate::route::{Class, Dialect, Route};
 use crate::words::cut;
 
 /// What is done with a parameter.
@@ -84,6 +84,9 @@ const RULES: &[(&str, Rule)] = &[
 /// parameters.
 const CREDENTIALS: &[&str] = &["$key", "$access_token", "$oauth_token"];
 
+/// The largest page that Google gives: more models than there are.
+const ALL_MODELS: &str = "pageSize=1000";
+
 /// What is left of a query for Google, and what it means.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -145,6 +148,24 @@ pub fn query(route: &Route<'_>, query: Option<&str>) -> Result<Query, QueryRefus
 }
 
 impl Query {
+    /// Asks for a list of models as a whole: any key's will do, but the pages of one hold together only
+    /// with the same key. False where a page that follows another is asked for.
+    pub fn ask_whole(&mut self, route: &Route<'_>) -> bool {
+        let named = |names: [&str; 2]| {
+            params(Some(&self.text)).any(|param| names.contains(&&*param.name()))
+        };
+        if named(["pageToken", "page_token"]) {
+            return false;
+        }
+        let lists = route.dialect == Dialect::Native && route.path.ends_with("/models");
+        if lists && !named(["pageSize", "page_size"]) {
+            let mark = if self.text.is_empty() { "" } else { "&" };
+            self.text.push_str(mark);
+            self.text.push_str(ALL_MODELS);
+        }
+        true
+    }
+
     fn keep(&mut self, param: Param<'_>) -> Result<(), QueryRefused> {
         if !param.raw.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(QueryRefused::Byte);

@@ -3,6 +3,7 @@
 //! Rule: what the pool decides first, the store does first; an answer means that it is on the disk.
 
 mod add;
+mod admission;
 mod many;
 mod session;
 
@@ -13,7 +14,9 @@ use potluck_edition::admin::listing::{Page, Wanted};
 use potluck_edition::admin::operations;
 use potluck_edition::admin::settings::InForce;
 use potluck_edition::admin::sights::{Place, Sights};
-use potluck_edition::admin::{Task, adding, change, openapi, sessions, site, status};
+use potluck_edition::admin::{
+    Task, adding, change, invites, openapi, sessions, site, status, tokens,
+};
 use potluck_edition::pages;
 use potluck_gemini::answer::{Problem, Reason};
 use serde_json::json;
@@ -59,6 +62,15 @@ pub async fn answer(
         }
         Task::Watch(place) => Ok(watch(app, &place)),
         Task::Settings => Ok(local::json(&json!(InForce::of(&app.settings.in_force)))),
+        Task::Tokens => Ok(admission::tokens(app)),
+        Task::MakeToken => admission::make_token(app, &read(request, tokens::MAX).await?).await,
+        Task::ChangeToken(id) => {
+            admission::change_token(app, id, &read(request, tokens::MAX).await?).await
+        }
+        Task::RevokeToken(id) => admission::revoke_token(app, id).await,
+        Task::Invites => Ok(admission::invites(app)),
+        Task::MakeInvite => admission::make_invite(app, &read(request, invites::MAX).await?).await,
+        Task::RevokeInvite(id) => admission::revoke_invite(app, id).await,
         Task::Erase(id) => erase(app, id).await,
         Task::Describe => Ok(local::json(&openapi::describe())),
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use potluck_core::invites::Invites;
+use potluck_core::tokens::Tokens;
 use potluck_core::{KeyId, Tombstone};
 use potluck_gemini::ApiKey;
-use potluck_store::Store;
+use potluck_store::AdmissionStore;
 use potluck_vault::Vault;
 
 use crate::clock::Clock;
@@ -34,8 +36,12 @@ pub struct App {
     pub gate: parking_lot::Mutex<Gate>,
     /// Operators who signed in with a browser.
     pub sessions: parking_lot::Mutex<Sessions>,
+    /// Access tokens: what each may, and what it did.
+    pub tokens: parking_lot::Mutex<Tokens>,
+    /// Invites for keys that nobody knows.
+    pub invites: parking_lot::Mutex<Invites>,
     /// What survives.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn AdmissionStore>,
     /// Time.
     pub clock: Clock,
     /// Seeds the hashes of conversations, so that nobody outside can aim at one.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
 use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, Tombstone};
-use potluck_edition::alarm;
 use potluck_edition::orders::{Counts, Order};
+use potluck_edition::{admission, alarm};
 use potluck_gemini::{Dialect, failure};
 use potluck_store::{Answer, StoreError};
 use tokio::sync::{Semaphore, oneshot};
@@ -29,6 +29,9 @@ use crate::{clock, forward};
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
 /// task costs nothing when there is nothing to do.
 const TICK: Duration = Duration::from_millis(250);
+/// What tokens used is written every so many ticks: every five seconds, for a restart may forget as
+/// much.
+const TOKENS_EVERY: u64 = 20;
 /// Events taken in one turn, so that the lock is let go between: what was learned of a key is a text
 /// that takes some microseconds to be written.
 const TURN: usize = 64;
@@ -46,6 +49,7 @@ pub async fn run(hand: Hand, counts: Vec<Counts>, mut stop: oneshot::Receiver<()
     let probes = Arc::new(Semaphore::new(PROBES));
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = 0_u64;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
@@ -55,9 +59,30 @@ pub async fn run(hand: Hand, counts: Vec<Counts>, mut stop: oneshot::Receiver<()
         hand.app.pools.all().for_each(|mut pool| pool.handle_timeout(hand.app.clock.now()));
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;
+        ticks += 1;
+        if ticks.is_multiple_of(TOKENS_EVERY) {
+            write_tokens(&hand.app).await;
+        }
     }
     hand.app.pools.all().for_each(|mut pool| pool.flush());
     scribe.turn(&hand, None).await;
+    write_tokens(&hand.app).await;
+}
+
+/// Writes down what access tokens used.
+async fn write_tokens(app: &App) {
+    loop {
+        let some = app.tokens.lock().take_unwritten(TURN);
+        if some.is_empty() {
+            return;
+        }
+        let rows = some.iter().map(|(id, used)| (id.0, admission::rows::used(used))).collect();
+        if let Err(error) = app.store.set_tokens_used(rows).await {
+            tracing::warn!(%error, "what access tokens used is yet to be stored");
+            some.iter().for_each(|(id, _)| app.tokens.lock().untold(*id));
+            return;
+        }
+    }
 }
 
 /// What a part of the pool wants.

@@ -13,6 +13,7 @@ use potluck_gemini::{ApiKey, redact};
 use tokio::time::{sleep_until, timeout};
 
 use crate::app::Hand;
+use crate::door::Held;
 use crate::join;
 use crate::lease::Lease;
 use crate::lent::Lent;
@@ -30,8 +31,10 @@ pub struct Job<'a> {
     pub call: Call<'a>,
     /// What Google is to see.
     pub outgoing: Outgoing<'a>,
-    /// The key that the caller showed.
-    pub key: &'a ApiKey,
+    /// The key that the caller showed; none with an access token.
+    pub key: Option<&'a ApiKey>,
+    /// The invite that came with it.
+    pub invite: Option<&'a Held>,
     /// A waiting connection that dies under the request may be replaced by a fresh one.
     pub repeatable: bool,
 }
@@ -73,7 +76,11 @@ pub struct Refused {
 /// Carries a call out.
 pub async fn run(hand: &Hand, job: &mut Job<'_>) -> Result<Answered, Refused> {
     let (lease, mut step) = Lease::begin(&hand.app, job.call);
-    let mark = if lease.bearer_is_known() { KeyMark::Known } else { KeyMark::NotStored };
+    let mark = match job.key {
+        None => KeyMark::Token,
+        Some(_) if lease.bearer_is_known() => KeyMark::Known,
+        Some(_) => KeyMark::NotStored,
+    };
     let mut run = Run { hand, lease, mark };
     loop {
         match step {
@@ -115,7 +122,8 @@ impl Run<'_> {
         let lent = match &attempt.whose {
             Whose::Key { secret, .. } => secret,
             Whose::Bearer => {
-                own = Lent::of(job.key);
+                let key = job.key.ok_or_else(|| Problem::new(Reason::NoKey))?;
+                own = Lent::of(key);
                 &own
             }
         };
@@ -148,10 +156,18 @@ impl Run<'_> {
         response: Response<UpstreamBody<Sending>>,
     ) -> Given {
         if let After::Commit { admit: true } = self.lease.report(Outcome::Served) {
-            self.mark = Box::pin(join::join(&self.hand.app, &mut self.lease, job.key)).await;
+            self.mark = Box::pin(self.join(job)).await;
         }
         let (parts, body) = response.into_parts();
         (parts, AnsweredBody::Upstream(body), used)
+    }
+
+    /// The caller's key is proven: it joins.
+    async fn join(&mut self, job: &Job<'_>) -> KeyMark {
+        match job.key {
+            Some(key) => join::join(&self.hand.app, &mut self.lease, key, job.invite).await,
+            None => self.mark,
+        }
     }
 
     async fn failed(
@@ -174,7 +190,7 @@ impl Run<'_> {
         let again = match self.lease.report(Outcome::Failed(&failure)) {
             After::Again => true,
             After::Admit => {
-                self.mark = join::join(&self.hand.app, &mut self.lease, job.key).await;
+                self.mark = Box::pin(self.join(job)).await;
                 self.mark == KeyMark::Stored
             }
             After::Template(refusal) => return Err(self.template(job, refusal)),
@@ -184,7 +200,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let used = lent.key();
-        let keys: Vec<&ApiKey> = used.iter().chain([job.key]).collect();
+        let keys: Vec<&ApiKey> = used.iter().chain(job.key).collect();
         let dialect = job.outgoing.dialect;
         let text = redact::redact(parts.status.as_u16(), dialect, &text, &keys);
         Ok(Some((parts, AnsweredBody::Rewritten(text.into()), lent.clone())))

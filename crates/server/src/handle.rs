@@ -25,9 +25,10 @@ use potluck_gemini::{ApiKey, Class, Dialect, Route, redact};
 use crate::Reply;
 use crate::app::Hand;
 use crate::caller::Caller;
+use crate::door::{Came, Door};
 use crate::metrics::Metrics;
 use crate::transport::{Answer, Peer, guard};
-use crate::{live, local, own, pooled, problem, uploads};
+use crate::{live, local, own, pooled, problem, tokens, uploads};
 
 /// Where a caller may insist on the own key.
 const ROUTE: HeaderName = HeaderName::from_static("x-potluck-route");
@@ -49,6 +50,8 @@ pub struct Asked<'r> {
     pub own: bool,
     /// The answer will come in a shape that cannot be judged.
     pub masked: bool,
+    /// Under which rule the key comes in.
+    pub door: Door,
 }
 
 /// Answers one request, whatever it is. All that is large is put where it stays before anything
@@ -117,12 +120,19 @@ async fn dispatch(hand: Arc<Hand>, request: Request<Incoming>, peer: Peer) -> Re
         .map_err(|none| (problem::no_route(none), pages::spoken_at(path)))?;
     let dialect = route.dialect;
     let told = |problem| (problem, dialect);
-    let (asked, shown) = understand(&head, route, caller).map_err(told)?;
+    let (mut asked, shown) = understand(&head, route, caller).map_err(told)?;
+    match &shown {
+        Shown::Key(key) => asked.door = Door::of(&hand.app, &head.headers, key).map_err(told)?,
+        Shown::Token(token) => {
+            return Box::pin(tokens::answer(&hand, asked, body, token)).await.map_err(told);
+        }
+        _ => {}
+    }
     // A future is as large as the largest it may await: those of the rarer kinds are boxed, so
     // that the usual call does not carry them.
     if asked.route.class == Class::Pooled {
         let key = key(shown).map_err(told)?;
-        return pooled::answer(&hand, &asked, body, &key).await.map_err(told);
+        return pooled::answer(&hand, &asked, body, Came::Key(&key)).await.map_err(told);
     }
     Box::pin(alone(&hand, &asked, body, shown)).await.map_err(told)
 }
@@ -142,7 +152,8 @@ fn understand<'r>(
     let shaped = headers::make_own(&head.headers);
     let own = query.own || shaped || insists;
     let masked = query.own || shaped;
-    Ok((Asked { head, route, query, caller, own, masked }, shown))
+    let door = Door::default();
+    Ok((Asked { head, route, query, caller, own, masked, door }, shown))
 }
 
 /// Calls that are not the pool's to serve, or only once more is known.
@@ -153,18 +164,18 @@ async fn alone(
     shown: Shown,
 ) -> Result<Reply, Problem> {
     match asked.route.class {
-        Class::Pooled => pooled::answer(hand, asked, body, &key(shown)?).await,
+        Class::Pooled => pooled::answer(hand, asked, body, Came::Key(&key(shown)?)).await,
         Class::Listing | Class::Own | Class::Download => {
-            own::answer(hand, asked, body, &key(shown)?).await
+            own::answer(hand, asked, body, Came::Key(&key(shown)?)).await
         }
-        Class::UploadStart => uploads::start(hand, asked, body, &key(shown)?).await,
+        Class::UploadStart => uploads::start(hand, asked, body, Came::Key(&key(shown)?)).await,
         Class::UploadPart => uploads::part(hand, asked, body, shown).await,
-        Class::Live | Class::LiveMusic => live::answer(hand, asked, key(shown)?),
+        Class::Live | Class::LiveMusic => live::answer(hand, asked, Came::Key(&key(shown)?)),
         Class::LiveConstrained => live::constrained(hand, asked, shown),
     }
 }
 
-/// A path for the log: some put their key where a model or a file is named.
+/// A path for the log: some put their key where a model or a file is named. Tokens go by their form.
 fn without_key(path: &str, shown: &Shown) -> String {
     let key = if let Shown::Key(key) = shown { Some(key) } else { None };
     let keys: Vec<&ApiKey> = key.into_iter().collect();

@@ -11,13 +11,14 @@ use potluck_store::{Inserted, KeyRow};
 
 use crate::app::App;
 use crate::clock;
+use crate::door::Held;
 use crate::lease::Lease;
 use crate::lent::Lent;
 
 /// Stores the caller's key and takes it into the pool.
-pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey) -> KeyMark {
-    match store(app, key).await {
-        Ok(Inserted::Stored | Inserted::Already) if lease.admitted(Lent::of(key)) => {
+pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey, invite: Option<&Held>) -> KeyMark {
+    match store(app, key, invite).await {
+        Ok(Some(Inserted::Stored | Inserted::Already)) if lease.admitted(Lent::of(key)) => {
             KeyMark::Stored
         }
         Ok(_) => KeyMark::NotStored,
@@ -29,10 +30,23 @@ pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey) -> KeyMark {
     }
 }
 
-async fn store(app: &App, key: &ApiKey) -> Result<Inserted, StoreTrouble> {
+/// None where the invite is no longer good.
+async fn store(
+    app: &App,
+    key: &ApiKey,
+    invite: Option<&Held>,
+) -> Result<Option<Inserted>, StoreTrouble> {
     let id = app.key_id(key);
     let row = KeyRow::new(id.0, app.vault.seal(&id.0, key)?, clock::wall().0);
-    Ok(app.store.insert(row, app.vault.tombstone(key)).await?)
+    let tombstone = app.vault.tombstone(key);
+    let Some(invite) = invite else {
+        return Ok(Some(app.store.insert(row, tombstone).await?));
+    };
+    let inserted = app.store.insert_invited(row, tombstone, invite.id().0).await?;
+    if inserted == Some(Inserted::Stored) {
+        invite.joined();
+    }
+    Ok(inserted)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use potluck_core::{After, Call, End, Ending, Exchange, Outcome, Step};
+use potluck_core::{After, Call, End, Ending, Exchange, Guest, Outcome, Step, TokenId};
 use potluck_gemini::failure::Failure;
 
 use crate::app::App;
@@ -26,6 +26,8 @@ pub struct Lease {
     following: Option<Box<Step<Lent>>>,
     end: End,
     prompt_tokens: u32,
+    /// The access token that its tokens are counted for.
+    token: Option<TokenId>,
 }
 
 impl Lease {
@@ -47,7 +49,9 @@ impl Lease {
         }
         let (exchange, app) = (Some(Box::new(exchange)), app.clone());
         let (following, end, prompt_tokens) = (None, End::LEFT, call.prompt_tokens);
-        (Lease { app, exchange, part, home, following, end, prompt_tokens }, step)
+        let token = call.bearer.filter(|_| call.guest == Some(Guest::Token));
+        let token = token.map(|id| TokenId(id.0));
+        (Lease { app, exchange, part, home, following, end, prompt_tokens, token }, step)
     }
 
     /// The next step.
@@ -134,6 +138,9 @@ impl Drop for Lease {
         let Some(exchange) = self.exchange.take() else { return };
         let (now, bearer) = (self.app.clock.now(), exchange.bearer());
         self.app.pools.at(self.part).finish(*exchange, self.end, now);
+        if let Some(token) = self.token {
+            self.app.tokens.lock().spent(token, self.end.tokens, now);
+        }
         if let Some(bearer) = bearer.filter(|_| self.is_guest() && self.end.ending != Ending::Left)
         {
             self.app.pools.at(self.home).borrowed_elsewhere(bearer, self.end.tokens, now);

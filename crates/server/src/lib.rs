@@ -3,7 +3,8 @@
 //! The way of a request, top to bottom:
 //!
 //! - [`transport`] accepts the connection and reads the head;
-//! - `handle` guards it, finds its route and its key;
+//! - `handle` guards it, finds its route and its key, and by which `door` that may come in; `tokens`
+//!   takes it where an access token stands in a key's place;
 //! - `pooled` (after `intake` has read the body), `own`, `uploads`, `live` or `local` take it from
 //!   there;
 //! - `forward` asks the pool (through a `lease`) which key to send it with (as `outgoing`), and
@@ -17,6 +18,7 @@ mod app;
 mod background;
 mod caller;
 mod clock;
+mod door;
 mod download;
 mod forward;
 mod handle;
@@ -40,6 +42,7 @@ mod sending;
 mod served;
 pub mod settings;
 mod start;
+mod tokens;
 pub mod transport;
 mod uploads;
 

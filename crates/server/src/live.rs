@@ -14,7 +14,8 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use potluck_core::{After, Outcome, Step, Whose};
+use potluck_core::{After, Call, Outcome, Refusal, Step, TokenId, Way, Whose};
+use potluck_edition::admission;
 use potluck_edition::calls::{self, Bearer};
 use potluck_edition::sockets::{self, Closing, MAX_MESSAGE, Unopened};
 use potluck_gemini::ApiKey;
@@ -28,23 +29,24 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::Reply;
 use crate::app::Hand;
+use crate::door::Came;
 use crate::handle::Asked;
 use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
-use crate::problem;
 use crate::transport::{Answer, drain::Phase};
+use crate::{problem, tokens};
 use relay::{Between, Caller, Plain};
 use upstream::Opened;
 
-/// Opens a socket for a caller with a key.
-pub fn answer(hand: &Hand, asked: &Asked<'_>, key: ApiKey) -> Result<Reply, Problem> {
+/// Opens a socket for a caller with a key, or with an access token.
+pub fn answer(hand: &Hand, asked: &Asked<'_>, came: Came<'_>) -> Result<Reply, Problem> {
     let (reply, upgrade, outgoing) = open(hand, asked)?;
     let session = Session {
         hand: hand.clone(),
-        key,
+        key: came.key().cloned(),
         insists: sockets::insists(asked.own, asked.route.class),
-        source: asked.caller.block(),
+        bearer: came.bearer(&hand.app, &asked.door, false, asked.caller.block()),
         outgoing,
     };
     spawn(hand, async move {
@@ -58,7 +60,7 @@ pub fn answer(hand: &Hand, asked: &Asked<'_>, key: ApiKey) -> Result<Reply, Prob
 /// Opens a socket for the bearer of an ephemeral token: one attempt, nothing of the pool's.
 pub fn constrained(hand: &Hand, asked: &Asked<'_>, shown: Shown) -> Result<Reply, Problem> {
     let Shown::Ephemeral(token) = shown else {
-        return answer(hand, asked, problem::key(shown)?);
+        return answer(hand, asked, Came::Key(&problem::key(shown)?));
     };
     let (reply, upgrade, outgoing) = open(hand, asked)?;
     let hand = hand.clone();
@@ -154,9 +156,10 @@ fn config() -> WebSocketConfig {
 /// One caller's socket, until it is served.
 struct Session {
     hand: Hand,
-    key: ApiKey,
+    /// None with an access token.
+    key: Option<ApiKey>,
     insists: bool,
-    source: potluck_core::SourceBlock,
+    bearer: Bearer,
     outgoing: Outgoing<'static>,
 }
 
@@ -172,7 +175,7 @@ impl Session {
             Found::Open { opened, used, lease } => {
                 let plain = (!lease.served_by_own()).then_some(live::is_plain as Plain);
                 let used = used.key();
-                let keys: Vec<&ApiKey> = used.iter().chain([&self.key]).collect();
+                let keys: Vec<&ApiKey> = used.iter().chain(&self.key).collect();
                 let between = Between { plain, early, keys: &keys };
                 opened.relay(caller, between, *lease).await;
             }
@@ -183,7 +186,11 @@ impl Session {
     /// Tries keys until Google accepts the setup, or there is nothing left to try.
     async fn find(&mut self, first: &Message) -> Found {
         let setup = Setup::read(relay::text(first));
-        let (mut lease, mut step) = self.begin(&setup);
+        let call = calls::live(&setup, self.bearer, self.insists);
+        if let Err(problem) = self.enter(&call) {
+            return Found::Nothing(Closing::of_problem(&problem));
+        }
+        let (mut lease, mut step) = Lease::begin(&self.hand.app, call);
         loop {
             match step {
                 Step::Try(attempt) => match self.attempt(&mut lease, &attempt.whose, first).await {
@@ -202,19 +209,26 @@ impl Session {
         }
     }
 
-    fn begin(&self, setup: &Setup) -> (Lease, Step<Lent>) {
-        let app = &self.hand.app;
-        let (id, tombstone) = (app.key_id(&self.key), app.tombstone(&self.key));
-        let bearer = Bearer::of_key(id, Some(tombstone), self.source);
-        let call = calls::live(setup, bearer, self.insists);
-        Lease::begin(app, call)
+    /// Whether the caller may have such a socket at all.
+    fn enter(&self, call: &Call<'_>) -> Result<(), Problem> {
+        if !self.bearer.token {
+            return Ok(());
+        }
+        if call.way == Way::OwnOnly {
+            return Err(admission::needs_own_key());
+        }
+        let id = TokenId(self.bearer.id.0);
+        tokens::enter(&self.hand.app, id, Some(call.model.unwrap_or_default()))
     }
 
     /// One attempt: a socket to Google, the setup, and Google's word on it.
     async fn attempt(&mut self, lease: &mut Lease, whose: &Whose<Lent>, setup: &Message) -> Tried {
         let lent = match whose {
             Whose::Key { secret, .. } => secret.clone(),
-            Whose::Bearer => Lent::of(&self.key),
+            Whose::Bearer => match &self.key {
+                Some(key) => Lent::of(key),
+                None => return Tried::Close(Closing::of_refusal(Refusal::NoKey)),
+            },
         };
         let google = upstream::open(&self.hand, &self.outgoing, &Credential::Key(&lent)).await;
         let answered = match google {
@@ -233,7 +247,7 @@ impl Session {
             Unopened::NoAnswer => lease.report(Outcome::NoAnswer),
         };
         let used = lent.key();
-        let keys: Vec<&ApiKey> = used.iter().chain([&self.key]).collect();
+        let keys: Vec<&ApiKey> = used.iter().chain(&self.key).collect();
         match after {
             After::Again => Tried::Again,
             After::Template(refusal) => Tried::Close(Closing::of_refusal(refusal)),

@@ -6,13 +6,14 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_core::{Changed, KeyId, LimitsPatch, Tombstone, Withdrawal};
 use potluck_edition::{me, problem, rows};
+use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
-use potluck_gemini::{ApiKey, credential};
+use potluck_gemini::credential::{self, Shown};
 use tokio::time::sleep;
 
 use crate::app::{App, Hand};
 use crate::transport::{Answer, body};
-use crate::{Reply, clock, local};
+use crate::{Reply, clock, local, tokens};
 
 /// How long a withdrawal waits for the calls that have the key in hand (design §2).
 const LAST_LEASE: Duration = Duration::from_secs(5);
@@ -22,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Answers what a contributor asks about the own key.
 pub async fn answer(hand: &Hand, request: Request<Incoming>) -> Result<Reply, Problem> {
     let shown = credential::shown(request.headers(), request.uri().query());
+    if let Shown::Token(token) = &shown {
+        tokens::find(&hand.app, token)?;
+    }
     let key = problem::key(shown)?;
     let (id, tombstone) = (hand.app.key_id(&key), hand.app.tombstone(&key));
     match *request.method() {

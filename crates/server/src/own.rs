@@ -9,13 +9,14 @@ use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use potluck_edition::calls::{self, Bearer};
+use potluck_edition::calls;
+use potluck_gemini::Class;
 use potluck_gemini::answer::{self, Problem};
 use potluck_gemini::body::{Own, Scan};
 use potluck_gemini::uploads::{self, MAPPED_BODY_MAX};
-use potluck_gemini::{ApiKey, Class};
 
 use crate::app::Hand;
+use crate::door::Came;
 use crate::forward::{self, Answered, AnsweredBody, Job, Refused};
 use crate::handle::Asked;
 use crate::outgoing::{Body, Outgoing};
@@ -25,15 +26,15 @@ use crate::transport::UpstreamBody;
 use crate::transport::body::collect;
 use crate::{Reply, download, problem, served};
 
-/// Answers a call with the caller's own key.
+/// Answers a call with the caller's own key; with a token, where any key will do.
 pub async fn answer(
     hand: &Hand,
     asked: &Asked<'_>,
     body: Incoming,
-    key: &ApiKey,
+    came: Came<'_>,
 ) -> Result<Reply, Problem> {
     let dialect = asked.route.dialect;
-    Ok(match exchange(hand, asked, body, key).await? {
+    Ok(match exchange(hand, asked, body, came).await? {
         Ok(answered) => served::reply(answered, dialect, !asked.masked),
         Err(refused) => served::refused(&refused, dialect),
     })
@@ -44,20 +45,19 @@ pub async fn exchange(
     hand: &Hand,
     asked: &Asked<'_>,
     body: Incoming,
-    key: &ApiKey,
+    came: Came<'_>,
 ) -> Result<Result<Answered, Refused>, Problem> {
     let Hand { app, .. } = hand;
     let Asked { head, .. } = asked;
     let wanted = download::wanted(&head.headers);
     let safe = matches!(head.method, Method::GET | Method::HEAD);
     let body = outgoing_body(hand, &head.headers, body, asked).await?;
-    let id = app.key_id(key);
-    let known = app.pools.of(id).knows(id);
-    let tombstone = (!known).then(|| app.tombstone(key));
-    let bearer = Bearer::of_key(id, tombstone, asked.caller.block());
+    let known = came.is_known(app);
+    let bearer = came.bearer(app, &asked.door, known, asked.caller.block());
     let call = calls::own_call(&asked.route, bearer);
     let outgoing = Outgoing::of(asked, body, &app.settings.limits);
-    let mut job = Job { call, outgoing, key, repeatable: safe };
+    let (key, invite) = (came.key(), asked.door.invite());
+    let mut job = Job { call, outgoing, key, invite, repeatable: safe };
     let answered = forward::run(hand, &mut job).await;
     let Ok(answered) = answered else { return Ok(answered) };
     let answered = match asked.route.class {

@@ -3,48 +3,53 @@
 use http_body::Body as _;
 use hyper::body::Incoming;
 use potluck_core::Way;
-use potluck_edition::calls::{self, Bearer};
-use potluck_edition::storing;
+use potluck_edition::{admission, calls, storing};
+use potluck_gemini::Route;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::body::{Own, Scan, Scanner};
-use potluck_gemini::{ApiKey, Route};
 
 use crate::Reply;
 use crate::app::Hand;
+use crate::door::Came;
 use crate::forward::{self, Job};
 use crate::handle::Asked;
 use crate::intake::{self, Intake, UNPROVEN};
 use crate::kept::Reservation;
 use crate::outgoing::{Body, Outgoing};
 use crate::sending::Pieces;
-use crate::{own, problem, served};
+use crate::{own, problem, served, tokens};
 
 /// Answers a call of a stateless method.
 pub async fn answer(
     hand: &Hand,
     asked: &Asked<'_>,
     body: Incoming,
-    key: &ApiKey,
+    came: Came<'_>,
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
     if is_longer_than(&body, app.settings.limits.body) {
         return Err(Problem::new(Reason::TooLarge));
     }
-    let id = app.key_id(key);
-    let known = app.pools.of(id).knows(id);
+    let known = came.is_known(app);
     if asked.masked || (!known && is_longer_than(&body, UNPROVEN)) {
-        return Box::pin(own::answer(hand, asked, body, key)).await;
+        return Box::pin(own::answer(hand, asked, body, came)).await;
     }
     let Prompt { scan, body, kept } = prompt(hand, asked, body, known).await?;
     if let Some(why) = &scan.own {
         tracing::debug!(%why, "served with the caller's own key");
     }
-    let tombstone = (!known).then(|| app.tombstone(key));
-    let bearer = Bearer::of_key(id, tombstone, asked.caller.block());
+    let bearer = came.bearer(app, &asked.door, known, asked.caller.block());
     let call = calls::pooled(&asked.route, &scan, bearer, asked.own);
+    if let Came::Token(id) = came {
+        if call.way == Way::OwnOnly {
+            return Err(admission::needs_own_key());
+        }
+        tokens::enter(app, id, Some(call.model.unwrap_or_default()))?;
+    }
     let repeatable = call.way == Way::Pool;
     let outgoing = Outgoing::of(asked, body, &app.settings.limits);
-    let mut job = Job { call, outgoing, key, repeatable };
+    let (key, invite) = (came.key(), asked.door.invite());
+    let mut job = Job { call, outgoing, key, invite, repeatable };
     let answered = forward::run(hand, &mut job).await;
     drop(kept);
     Ok(match answered {

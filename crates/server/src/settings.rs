@@ -38,12 +38,26 @@ pub struct Settings {
     pub threads: usize,
     /// Parts that the pool is split into, each with a lock of its own; at least one.
     pub parts: u8,
+    /// Whose unknown keys are taken.
+    pub admission: Admission,
     /// Time limits.
     pub limits: Limits,
     /// Adds `"store": false` to pooled bodies that do not say. Off: not every version knows it.
     pub store_false: bool,
     /// All of these as they are told to operators, and who decided each.
     pub in_force: Vec<Setting>,
+}
+
+/// Whose unknown keys are taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Admission {
+    /// Everybody's: a key that works joins.
+    #[default]
+    Open,
+    /// Those that come with an invite.
+    Invite,
+    /// Nobody's but what operators add.
+    Closed,
 }
 
 /// A certificate and its key, PEM files.

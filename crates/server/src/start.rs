@@ -10,11 +10,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+use potluck_core::invites::Invites;
+use potluck_core::tokens::Tokens;
 use potluck_core::{Config, KeyId, Pool, Tombstone};
+use potluck_edition::admission;
 use potluck_edition::ids::RequestIds;
 use potluck_edition::orders::Counts;
 use potluck_edition::rows;
-use potluck_store::{OpenError, SqliteStore, Store, StoreError};
+use potluck_store::{AdmissionStore, OpenError, SqliteStore, Store, StoreError};
 use potluck_vault::Vault;
 use tokio::runtime::{Builder, Runtime};
 
@@ -101,6 +104,7 @@ impl Server {
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(StartError::System)?;
         let (pools, counts, seed) = runtime.block_on(hydrate(&*store, &vault, &settings))?;
+        let (tokens, invites) = runtime.block_on(admissions(&*store))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
         let keys = pools.key_count();
@@ -110,6 +114,8 @@ impl Server {
             gate: Default::default(),
             sessions: Default::default(),
             vault,
+            tokens: tokens.into(),
+            invites: invites.into(),
             store,
             clock: Clock::start(),
             seed,
@@ -227,6 +233,19 @@ async fn hydrate(
         pools[home].restore(record, Lent::of(&key), clock.now());
     }
     Ok((Pools::new(pools), counts, seed))
+}
+
+/// Who may come without a key, and with one that nobody knows.
+async fn admissions(store: &dyn AdmissionStore) -> Result<(Tokens, Invites), StartError> {
+    let stored = store.load_admissions().await?;
+    let (mut tokens, mut invites) = (Tokens::default(), Invites::default());
+    for row in stored.tokens {
+        tokens.add(admission::rows::stored_token(row));
+    }
+    for row in stored.invites {
+        invites.add(admission::rows::stored_invite(row));
+    }
+    Ok((tokens, invites))
 }
 
 /// Serves until it is told to stop, then leaves everything on the disk.

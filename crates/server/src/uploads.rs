@@ -7,9 +7,10 @@ use potluck_edition::uploads::{GOOD_FOR, PURPOSE};
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::Shown;
 use potluck_gemini::uploads::{SignedPart, UPLOAD_URL_HEADERS, Upload};
-use potluck_gemini::{ApiKey, headers, redact};
+use potluck_gemini::{headers, redact};
 
 use crate::app::{App, Hand};
+use crate::door::Came;
 use crate::forward::{self, Answered, Unanswered};
 use crate::handle::Asked;
 use crate::outgoing::{Body, Credential, Outgoing};
@@ -27,10 +28,10 @@ pub async fn start(
     hand: &Hand,
     asked: &Asked<'_>,
     body: Incoming,
-    key: &ApiKey,
+    came: Came<'_>,
 ) -> Result<Reply, Problem> {
     let dialect = asked.route.dialect;
-    Ok(match own::exchange(hand, asked, body, key).await? {
+    Ok(match own::exchange(hand, asked, body, came).await? {
         Ok(mut answered) => {
             show_here(hand, &mut answered, asked.caller.base(&hand.app.settings).as_ref());
             served::reply(answered, dialect, !asked.masked)
@@ -48,7 +49,7 @@ pub async fn part(
 ) -> Result<Reply, Problem> {
     let Asked { head, .. } = asked;
     let Some(signed) = SignedPart::parse(head.uri.path(), head.uri.query()) else {
-        return own::answer(hand, asked, body, &problem::key(shown)?).await;
+        return own::answer(hand, asked, body, Came::Key(&problem::key(shown)?)).await;
     };
     if !is_genuine(&hand.app, &signed) {
         return Err(Problem::new(Reason::BadSignature));

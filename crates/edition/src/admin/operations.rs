@@ -7,7 +7,9 @@ use potluck_core::KeyId;
 use potluck_gemini::answer::{Problem, Reason};
 
 use super::openapi::{Body, Parameter, Reply, Schema, kind};
-use super::{ROOT, Task, adding, change, listing, sessions, settings, sights, status};
+use super::{
+    ROOT, Task, adding, change, invites, listing, sessions, settings, sights, status, tokens,
+};
 use crate::me;
 
 /// One thing that can be asked for.
@@ -189,6 +191,83 @@ pub const OPERATIONS: &[Operation] = &[
         means: |_| Ok(Task::Settings),
     },
     Operation {
+        name: "listTokens",
+        method: Method::GET,
+        path: "/tokens",
+        about: "All access tokens: what each may, and what it used.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<tokens::All>),
+        refusals: &[],
+        means: |_| Ok(Task::Tokens),
+    },
+    Operation {
+        name: "makeToken",
+        method: Method::POST,
+        path: "/tokens",
+        about: "Makes an access token; the answer alone shows it.",
+        query: &[],
+        body: Some(Body { schema: Schema::Json(kind::<tokens::Make>), most: tokens::MAX }),
+        reply: Reply::Json(kind::<tokens::Made>),
+        refusals: &[Reason::Refused, Reason::TooLarge, Reason::Store],
+        means: |_| Ok(Task::MakeToken),
+    },
+    Operation {
+        name: "changeToken",
+        method: Method::PATCH,
+        path: "/tokens/{id}",
+        about: "Changes what a token may: what is absent stays as it is, null lifts a limit.",
+        query: &[],
+        body: Some(Body { schema: Schema::Json(kind::<tokens::Change>), most: tokens::MAX }),
+        reply: Reply::Json(kind::<tokens::View>),
+        refusals: &[Reason::Refused, Reason::TooLarge, Reason::UnknownId, Reason::Store],
+        means: |given| tokens::id(given.id).map(Task::ChangeToken),
+    },
+    Operation {
+        name: "revokeToken",
+        method: Method::DELETE,
+        path: "/tokens/{id}",
+        about: "Revokes a token: it serves no further call, and is forgotten.",
+        query: &[],
+        body: None,
+        reply: Reply::Nothing,
+        refusals: &[Reason::UnknownId, Reason::Store],
+        means: |given| tokens::id(given.id).map(Task::RevokeToken),
+    },
+    Operation {
+        name: "listInvites",
+        method: Method::GET,
+        path: "/invites",
+        about: "All invites: how many keys each is for, and how many came.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<invites::All>),
+        refusals: &[],
+        means: |_| Ok(Task::Invites),
+    },
+    Operation {
+        name: "makeInvite",
+        method: Method::POST,
+        path: "/invites",
+        about: "Makes an invite; the answer alone shows its code.",
+        query: &[],
+        body: Some(Body { schema: Schema::Json(kind::<invites::Make>), most: invites::MAX }),
+        reply: Reply::Json(kind::<invites::Made>),
+        refusals: &[Reason::Refused, Reason::TooLarge, Reason::Store],
+        means: |_| Ok(Task::MakeInvite),
+    },
+    Operation {
+        name: "revokeInvite",
+        method: Method::DELETE,
+        path: "/invites/{id}",
+        about: "Takes an invite back; the keys that came with it stay.",
+        query: &[],
+        body: None,
+        reply: Reply::Nothing,
+        refusals: &[Reason::UnknownId, Reason::Store],
+        means: |given| invites::id(given.id).map(Task::RevokeInvite),
+    },
+    Operation {
         name: "describe",
         method: Method::GET,
         path: "/openapi.json",
@@ -251,6 +330,10 @@ mod tests {
             ("GET", "/pool/admin/v1/keys/k_1", Err("POOL_UNKNOWN_KEY")),
             ("GET", "/pool/admin/v1/keys/", Err("POOL_NO_ROUTE")),
             ("GET", "/pool/admin/v1/keys/a/b", Err("POOL_NO_ROUTE")),
+            ("GET", "/pool/admin/v1/tokens", Ok(Task::Tokens)),
+            ("DELETE", "/pool/admin/v1/tokens", Err("POOL_METHOD")),
+            ("DELETE", "/pool/admin/v1/tokens/k_1", Err("POOL_UNKNOWN_ID")),
+            ("PATCH", "/pool/admin/v1/invites/x", Err("POOL_METHOD")),
             ("GET", "/pool/admin/keys", Err("POOL_NO_ROUTE")),
             ("GET", "/pool/admin", Err("POOL_NO_ROUTE")),
         ];

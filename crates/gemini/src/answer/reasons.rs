@@ -69,6 +69,8 @@ pub enum Reason {
     CrossSite,
     /// The key is not known here.
     UnknownKey,
+    /// There is nothing by this id.
+    UnknownId,
     /// A signed URL that is not ours, or has run out.
     BadSignature,
     /// The operator has not finished setting the proxy up.
@@ -94,7 +96,7 @@ const GET_A_KEY: Option<(&str, &str)> =
 
 impl Reason {
     /// All of them, in the order of the table.
-    pub const ALL: [Reason; 36] = [
+    pub const ALL: [Reason; 37] = [
         Reason::NoKey,
         Reason::KeyConflict,
         Reason::NotAKey,
@@ -128,6 +130,7 @@ impl Reason {
         Reason::TooManyTries,
         Reason::CrossSite,
         Reason::UnknownKey,
+        Reason::UnknownId,
         Reason::BadSignature,
         Reason::Setup,
         Reason::Internal,
@@ -151,6 +154,7 @@ impl Reason {
             | Reason::TooManyTries
             | Reason::CrossSite
             | Reason::UnknownKey
+            | Reason::UnknownId
             | Reason::BadSignature => self.about_keys(),
             Reason::UnknownToken
             | Reason::TokenExpired
@@ -202,6 +206,8 @@ impl Reason {
                  pages, and from programs that are no browser."),
             Reason::UnknownKey => row("POOL_UNKNOWN_KEY", 404, "not_found",
                 "This key is not in the pool. It joins with its first successful call."),
+            Reason::UnknownId => row("POOL_UNKNOWN_ID", 404, "not_found",
+                "There is nothing here by this id; it may have been taken back."),
             _ => row("POOL_BAD_SIGNATURE", 403, "permission_denied",
                 "This upload URL was not given out here, or it has run out. Start the upload again."),
         }

@@ -96,6 +96,7 @@ async fn an_invite_lets_in_as_many_keys_as_it_is_for(place: &dyn AdmissionPlace)
     assert_eq!(used(&*store).await, [1]);
     assert_eq!(join(2).await, Ok(Some(Inserted::Stored)));
     assert_eq!(join(3).await, Ok(None));
+    assert_eq!(join(2).await, Ok(Some(Inserted::Already)), "a caller who left comes again");
     assert_eq!(store.insert_invited(row(3), stone(3), id(9)).await, Ok(None));
 
     assert_eq!(used(&*store).await, [2]);

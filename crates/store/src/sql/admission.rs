@@ -33,11 +33,14 @@ pub const INSERT_INVITE: &str = "INSERT INTO invites (id, name, made_at, expires
     VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (id) DO NOTHING";
 
+/// Whether a key is there: one row or none. 1 key.
+pub const FIND_KEY: &str = "SELECT 1 FROM keys WHERE id = ?1";
+
 /// Counts a use of an invite, if it has one left: before its key is added, in one transaction with
 /// it. 1 id.
 pub const USE_INVITE: &str = "UPDATE invites SET used = used + 1 WHERE id = ?1 AND used < uses";
 
-/// Takes a use back whose key was there already, or is to stay out. 1 id.
+/// Takes a use back whose key is to stay out. 1 id.
 pub const UNUSE_INVITE: &str = "UPDATE invites SET used = used - 1 WHERE id = ?1 AND used > 0";
 
 /// Erases an invite. 1 id.

@@ -120,6 +120,9 @@ fn insert_invited(
     tombstone: &RowId,
     invite: &RowId,
 ) -> rusqlite::Result<Option<Inserted>> {
+    if conn.prepare_cached(sql::FIND_KEY)?.exists([row.id])? {
+        return Ok(Some(Inserted::Already));
+    }
     if !changes(conn, sql::USE_INVITE, &[invite])? {
         return Ok(None);
     }
