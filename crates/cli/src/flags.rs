@@ -4,6 +4,8 @@
 //! file, `--help`, `check-config` and `--print-defaults` are all read off this table, so that none
 //! of them can lag behind.
 
+pub mod admission;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,6 +80,22 @@ pub enum Verb {
         /// What to do with them.
         #[command(subcommand)]
         command: Keys,
+    },
+    /// Hand out access tokens: calls without a key, within limits
+    #[command(after_help = admission::TOKEN_EXAMPLES, arg_required_else_help = true)]
+    #[command(disable_help_subcommand = true)]
+    Token {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: admission::Token,
+    },
+    /// Invite keys to a server that is not open to everybody's
+    #[command(after_help = admission::INVITE_EXAMPLES, arg_required_else_help = true)]
+    #[command(disable_help_subcommand = true)]
+    Invite {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: admission::Invite,
     },
 }
 

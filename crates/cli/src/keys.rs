@@ -42,7 +42,8 @@ pub fn decide(
     }
 }
 
-fn operator(at: &At, env: &Env) -> Result<Operator, Failure> {
+/// The server that is meant, and the token that lets us in.
+pub fn operator(at: &At, env: &Env) -> Result<Operator, Failure> {
     let named = at.data.clone().or_else(|| env.var("POTLUCK_DATA").map(Into::into));
     let data = named.unwrap_or_else(|| DATA.into());
     Ok(Operator::of(&at.server, secrets::admin_token(env, &data)?))
@@ -140,10 +141,22 @@ fn change(
     done: &str,
     act: impl Fn(&Operator, &str) -> Result<Value, Failure>,
 ) -> Result<(), Failure> {
+    each(ids, at, env, out, done, |operator, id| act(operator, &format!("/keys/{id}")))
+}
+
+/// Does the same to all that is named by ids, and says of each what became of it.
+pub fn each(
+    ids: &[String],
+    at: &At,
+    env: &Env,
+    out: &mut impl Write,
+    done: &str,
+    act: impl Fn(&Operator, &str) -> Result<Value, Failure>,
+) -> Result<(), Failure> {
     let operator = operator(at, env)?;
     let mut failed = 0;
     for id in ids {
-        let (became, why) = match act(&operator, &format!("/keys/{id}")) {
+        let (became, why) = match act(&operator, id) {
             Ok(_) => (done, String::new()),
             Err(Failure::Run(why)) => ("failed", why),
             Err(wrong) => return Err(wrong),
@@ -158,11 +171,12 @@ fn change(
     if failed > 0 { Err(Failure::Run(format!("{failed} of them failed."))) } else { Ok(()) }
 }
 
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+/// Columns under their heads.
+pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let head = head.map(str::to_owned);
     let all = || std::iter::once(&head).chain(rows);
     let widths: [usize; N] =
-        std::array::from_fn(|at| all().map(|row| row[at].len()).max().unwrap_or(0));
+        std::array::from_fn(|at| all().map(|row| row[at].chars().count()).max().unwrap_or(0));
     let line = |row: &[String; N]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
@@ -171,7 +185,8 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     all().map(line).collect()
 }
 
-fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+/// Prints, with a last look for secrets.
+pub fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
     crate::check::print(out, text)
 }
 

@@ -5,10 +5,11 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`] | the verbs; [`operator`] speaks to a running server |
+//! | [`serve`], [`check`], [`keys`], [`admission`] | the verbs; [`operator`] speaks to a running server |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
+mod admission;
 mod allocator;
 mod check;
 mod config_file;
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
         Some(("check-config", matches)) => check::check(matches, &env, &mut io::stdout()),
         Some((verb @ ("status" | "keys"), matches)) => {
             keys::decide(verb, matches, &env, &mut io::stdout())
+        }
+        Some((verb @ ("token" | "invite"), matches)) => {
+            admission::decide(verb, matches, &env, &mut io::stdout())
         }
         _ => Err(Failure::setting("nothing to do; see potluck --help")),
     };

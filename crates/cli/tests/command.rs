@@ -20,13 +20,16 @@ fn assert_golden(name: &str, seen: &str) {
 
 #[test]
 fn help_reads_as_agreed() {
-    let table: [(&str, &[&str]); 6] = [
+    let table: [(&str, &[&str]); 9] = [
         ("help.txt", &["--help"]),
         ("help-serve.txt", &["serve", "--help"]),
         ("help-check-config.txt", &["check-config", "--help"]),
         ("help-status.txt", &["status", "--help"]),
         ("help-keys.txt", &["keys", "--help"]),
         ("help-keys-list.txt", &["keys", "list", "--help"]),
+        ("help-token.txt", &["token", "--help"]),
+        ("help-token-make.txt", &["token", "make", "--help"]),
+        ("help-invite.txt", &["invite", "--help"]),
     ];
     let here = folder();
     for (name, line) in table {

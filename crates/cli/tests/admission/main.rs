@@ -1,13 +1,14 @@
 //! Who may come: access tokens, and keys that nobody knows.
 //!
 //! - `tokens`: what a token may, what it may not, and that Google never sees one;
-//! - `modes`: pools that are open to invited keys, or to none.
+//! - `modes`: pools that are open to invited keys, or to none; `command`: all of it by commands.
 
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod command;
 mod modes;
 mod tokens;
 
