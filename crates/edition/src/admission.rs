@@ -2,9 +2,12 @@
 
 pub mod rows;
 
+use potluck_core::Refusal;
 use potluck_core::invites::Uninvited;
 use potluck_core::tokens::{Denied, LimitOf};
 use potluck_gemini::answer::{Problem, Reason};
+
+use crate::problem;
 
 /// What an access token cannot be used for.
 pub fn needs_own_key() -> Problem {
@@ -16,6 +19,15 @@ pub fn needs_own_key() -> Problem {
 /// An access token where none are given out.
 pub fn no_tokens() -> Problem {
     Problem::new(Reason::UnknownToken).saying("This edition of the proxy gives out none.")
+}
+
+/// What the pool's refusal says to whoever came with an access token.
+pub fn of_refusal(refusal: Refusal, model: Option<&str>) -> Problem {
+    let told = problem::of_refusal(refusal, model);
+    let Refusal::Reserved { wait } = refusal else { return told };
+    let message = "An access token is served with what contributors leave over, and for this model \
+                   nothing is left over now; the rest of today's quota is kept for those who share it.";
+    Problem { message: message.to_owned(), ..told }.after(wait)
 }
 
 /// Why a token's call is not let in.
@@ -55,6 +67,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_token_has_no_own_key_to_be_told_of() {
+        let wait = Duration::from_secs(60);
+        let told = of_refusal(Refusal::Reserved { wait }, Some("m"));
+        assert!(!told.message.contains("your own key"), "{}", told.message);
+        assert!(told.message.ends_with("Please retry in 60s."));
+        let resting = Refusal::Resting { wait, per_day: false };
+        assert_eq!(of_refusal(resting, None), problem::of_refusal(resting, None));
+    }
 
     #[test]
     fn a_spent_limit_says_which_and_until_when() {

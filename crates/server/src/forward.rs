@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
 use potluck_core::{After, Attempt, Call, Outcome, Refusal, Step, Whose};
+use potluck_edition::admission;
 use potluck_edition::marks::KeyMark;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::failure::{self, Failure};
@@ -95,9 +96,7 @@ pub async fn run(hand: &Hand, job: &mut Job<'_>) -> Result<Answered, Refused> {
                 }
             }
             Step::Wait { until } => sleep_until(hand.app.clock.instant(until)).await,
-            Step::Refuse(refusal) => {
-                return Err(run.refused(problem::of_refusal(refusal, job.call.model)));
-            }
+            Step::Refuse(refusal) => return Err(run.refused(run.template(job, refusal))),
         }
         step = run.lease.next();
     }
@@ -219,7 +218,10 @@ impl Run<'_> {
     }
 
     fn template(&self, job: &Job<'_>, refusal: Refusal) -> Problem {
-        problem::of_refusal(refusal, job.call.model)
+        match job.key {
+            Some(_) => problem::of_refusal(refusal, job.call.model),
+            None => admission::of_refusal(refusal, job.call.model),
+        }
     }
 
     fn refused(&self, problem: Problem) -> Refused {

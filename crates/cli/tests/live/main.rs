@@ -347,3 +347,36 @@ async fn ephemeral_tokens_pass_untouched_on_their_own_sockets_alone() {
     assert_eq!(sim.counters().requests, before + 1, "one attempt");
     assert_eq!(potluck.get("/keycount", None).json()["keyCount"], 2);
 }
+
+#[tokio::test]
+async fn a_token_opens_plain_sockets_and_no_other() {
+    let sim = sim(2);
+    let potluck = Potluck::joined(&sim, 2);
+    let admin = format!("Bearer {}", potluck.admin_token());
+    let make = Ask::post("/pool/admin/v1/tokens").header("authorization", &admin);
+    let made = potluck.ask(make.json(&json!({ "name": "x", "requests_per_day": 2 }))).json();
+    let token = made["token"].as_str().unwrap();
+    let target = format!("{SERVICE}{BIDI}");
+    let headers = [("x-goog-api-key", token)];
+
+    let own = json!({ "sessionResumption": {} });
+    let mut client = knock(&potluck, &target, &headers).await.unwrap();
+    let Said::Closed(1008, why) = client.set_up(own).await else { panic!("it was served") };
+    assert!(why.starts_with("POOL_NEEDS_OWN_KEY"), "{why}");
+    for _ in 0..2 {
+        let mut client = knock(&potluck, &target, &headers).await.unwrap();
+        assert_eq!(client.set_up(json!({})).await, complete());
+        assert_eq!(client.ask("hello").await, "You said: hello");
+    }
+    let refused = knock(&potluck, &target, &headers).await.err().unwrap();
+    let Error::Http(answer) = refused else { panic!("{refused}") };
+    assert_eq!(answer.status(), 429, "its requests of the day are used up");
+    for path in [format!("{SERVICE}{BIDI}Music"), format!("{SERVICE}{BIDI}Constrained")] {
+        let other = knock(&potluck, &path, &headers).await.err().unwrap();
+        let Error::Http(answer) = other else { panic!("{other}") };
+        assert!(matches!(answer.status().as_u16(), 403 | 429), "{path} {answer:?}");
+    }
+    let log = json!(sim.log()).to_string();
+    assert!(!log.contains(&token[4..]));
+    assert_eq!(sim.log().len(), 2);
+}
