@@ -235,6 +235,12 @@ impl Tokens {
         self.all.remove(&id).is_some()
     }
 
+    /// Whether a token is still good, whatever it has used.
+    pub fn is_good(&self, id: TokenId, now: Wall) -> Result<(), Denied> {
+        let token = self.all.get(&id).ok_or(Denied::Unknown)?;
+        if token.is_over(now) { Err(Denied::Expired) } else { Ok(()) }
+    }
+
     /// Whether a call may be read at all: its token is good, and has something left.
     pub fn may_ask(&mut self, id: TokenId, now: Now) -> Result<(), Denied> {
         let day_ends = self.day_ends(now);
@@ -315,13 +321,17 @@ impl Token {
         }
     }
 
+    fn is_over(&self, now: Wall) -> bool {
+        self.record.terms.expires.is_some_and(|expires| expires <= now)
+    }
+
     fn has_room(&mut self, day_ends: Wall, now: Now) -> Result<(), Denied> {
         self.turn(day_ends);
         self.minute.turn(now.mono);
-        let (terms, used) = (&self.record.terms, &self.record.used);
-        if terms.expires.is_some_and(|expires| expires <= now.wall) {
+        if self.is_over(now.wall) {
             return Err(Denied::Expired);
         }
+        let (terms, used) = (&self.record.terms, &self.record.used);
         let spent = |limit: Option<u32>, used: u64| limit.is_some_and(|most| used >= most.into());
         let wait = now.mono_at(day_ends).since(now.mono);
         if spent(terms.requests_per_day, used.requests_today) {

@@ -8,6 +8,8 @@
 mod relay;
 mod upstream;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, pending};
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -92,7 +94,7 @@ async fn tunnel(
     };
     match google {
         Ok(google) => {
-            let between = Between { plain: None, early, keys: &[] };
+            let between = Between { plain: None, early, keys: &[], ends: pending().boxed() };
             relay::run(caller, google, between, |_| ()).await;
         }
         Err(why) => caller.close(&Closing::of_unopened(&why, &[])).await,
@@ -176,7 +178,7 @@ impl Session {
                 let plain = (!lease.served_by_own()).then_some(live::is_plain as Plain);
                 let used = used.key();
                 let keys: Vec<&ApiKey> = used.iter().chain(&self.key).collect();
-                let between = Between { plain, early, keys: &keys };
+                let between = Between { plain, early, keys: &keys, ends: self.ends() };
                 opened.relay(caller, between, *lease).await;
             }
             Found::Nothing(closing) => caller.close(&closing).await,
@@ -206,6 +208,14 @@ impl Session {
                 Step::Refuse(refusal) => return Found::Nothing(Closing::of_refusal(refusal)),
             }
             step = lease.next();
+        }
+    }
+
+    /// Ends when the caller may no longer have a socket.
+    fn ends(&self) -> BoxFuture<'_, Closing> {
+        match self.bearer.token {
+            true => tokens::ends(&self.hand.app, TokenId(self.bearer.id.0)).boxed(),
+            false => pending().boxed(),
         }
     }
 

@@ -1,14 +1,18 @@
 //! Calls that come with an access token: the pool serves them as those of a caller who brings nothing.
 //!
 //! Rule: a token is looked up here, before anything of its call is read, and once more when the call is
-//! let in, which counts it; nothing that belongs to one project is in reach of one.
+//! let in, which counts it; an open socket's now and then, for as long as it is open; nothing that belongs to one project is in reach of one.
+
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use potluck_core::TokenId;
 use potluck_edition::admission;
+use potluck_edition::sockets::Closing;
 use potluck_gemini::Class;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::AccessToken;
+use tokio::time::sleep;
 
 use crate::Reply;
 use crate::app::{App, Hand};
@@ -61,3 +65,17 @@ pub fn enter(app: &App, id: TokenId, model: Option<&str>) -> Result<(), Problem>
     let entered = app.tokens.lock().enter(id, model, app.clock.now());
     entered.map_err(|denied| admission::denied(denied, model))
 }
+
+/// Ends when a token is no longer good, with what its open socket is to be told.
+pub async fn ends(app: &App, id: TokenId) -> Closing {
+    loop {
+        sleep(LOOK).await;
+        let good = app.tokens.lock().is_good(id, app.clock.now().wall);
+        if let Err(why) = good {
+            return Closing::of_problem(&admission::denied(why, None));
+        }
+    }
+}
+
+/// How often an open socket's token is looked up.
+const LOOK: Duration = Duration::from_secs(1);

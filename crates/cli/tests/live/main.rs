@@ -363,10 +363,12 @@ async fn a_token_opens_plain_sockets_and_no_other() {
     let mut client = knock(&potluck, &target, &headers).await.unwrap();
     let Said::Closed(1008, why) = client.set_up(own).await else { panic!("it was served") };
     assert!(why.starts_with("POOL_NEEDS_OWN_KEY"), "{why}");
+    let mut open = None;
     for _ in 0..2 {
         let mut client = knock(&potluck, &target, &headers).await.unwrap();
         assert_eq!(client.set_up(json!({})).await, complete());
         assert_eq!(client.ask("hello").await, "You said: hello");
+        open = Some(client);
     }
     let refused = knock(&potluck, &target, &headers).await.err().unwrap();
     let Error::Http(answer) = refused else { panic!("{refused}") };
@@ -376,6 +378,11 @@ async fn a_token_opens_plain_sockets_and_no_other() {
         let Error::Http(answer) = other else { panic!("{other}") };
         assert!(matches!(answer.status().as_u16(), 403 | 429), "{path} {answer:?}");
     }
+    let path = format!("/pool/admin/v1/tokens/{}", made["about"]["id"].as_str().unwrap());
+    let revoke = Ask::new("DELETE", &path).header("authorization", &admin);
+    assert_eq!(potluck.ask(revoke).status, 204);
+    let Said::Closed(1008, why) = open.unwrap().said().await else { panic!("it stays open") };
+    assert!(why.starts_with("POOL_UNKNOWN_TOKEN"), "{why}");
     let log = json!(sim.log()).to_string();
     assert!(!log.contains(&token[4..]));
     assert_eq!(sim.log().len(), 2);

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
@@ -74,6 +75,8 @@ pub struct Between<'k> {
     pub early: Option<Message>,
     /// Keys that no reason may name.
     pub keys: &'k [&'k ApiKey],
+    /// Ends when the caller may no longer have the socket.
+    pub ends: BoxFuture<'k, Closing>,
 }
 
 /// Passes frames until either side is done, and tells the other one. `closed` hears what Google
@@ -84,12 +87,13 @@ pub async fn run(
     between: Between<'_>,
     closed: impl FnOnce(&CloseFrame),
 ) {
-    let Between { plain, early, keys } = between;
+    let Between { plain, early, keys, ends } = between;
     let (mut to_caller, mut from_caller) = caller.0.split();
     let (mut to_google, mut from_google) = google.split();
     let end = tokio::select! {
         end = up(early, &mut from_caller, &mut to_google, plain) => end,
         end = down(&mut from_google, &mut to_caller) => end,
+        closing = ends => End::Ours(closing),
     };
     if let End::Closed(Some(frame)) = &end {
         closed(frame);
@@ -97,6 +101,7 @@ pub async fn run(
     let (for_caller, for_google) = match end {
         End::Left(frame) => (None, frame),
         End::Foreign => (Some(frame(&Closing::foreign())), None),
+        End::Ours(closing) => (Some(frame(&closing)), None),
         End::Closed(frame) => (frame.map(|frame| redacted(&frame, keys)), None),
         End::Cut => (Some(frame(&Closing::cut())), None),
     };
@@ -112,6 +117,8 @@ enum End {
     Left(Option<CloseFrame>),
     /// A frame points at somebody's state.
     Foreign,
+    /// The caller may no longer have it.
+    Ours(Closing),
     /// Google closed it.
     Closed(Option<CloseFrame>),
     /// Google's end broke.
