@@ -82,6 +82,7 @@ impl Stage {
             .env("CA_FILE", self.folder.path().join("ca.pem"))
             .env("NODE_EXTRA_CA_CERTS", self.folder.path().join("ca.pem"))
             .env("POTLUCK_LOG", self.plain.log())
+            .env("POTLUCK_DATA", self.folder.path().join("plain"))
             .env("KEYS", KEYS.join(","))
     }
 

@@ -69,6 +69,12 @@ const STEPS: &[Step] = &[
     Step { name: "worker", about: "the edge edition", needs: worker::NEEDS, run: worker::test },
     Step { name: "clients", about: "real clients", needs: clients::NEEDS, run: clients::run },
     Step {
+        name: "pages",
+        about: "the pages, in a browser",
+        needs: clients::BROWSER_NEEDS,
+        run: clients::run_browser,
+    },
+    Step {
         name: "edge",
         about: "real clients, of the edge edition",
         needs: clients::EDGE_NEEDS,

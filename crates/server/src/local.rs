@@ -38,6 +38,10 @@ pub async fn answer(
     let app = &hand.app;
     Ok(match page {
         Page::Table => front_page(app, &request, caller),
+        Page::Still(page) => {
+            let (page, headers) = front::still(page, request.headers(), request.uri().query());
+            with(typed(front::HTML, page), headers)
+        }
         Page::Asset(asset) => with(typed(asset.kind, asset.text), front::headers()),
         Page::KeyCount => json(&table::key_count(app.pools.key_count())),
         Page::Badge => typed(SVG, badge::svg(app.pools.key_count())),

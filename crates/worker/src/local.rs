@@ -4,6 +4,7 @@
 //! alone, and never told a key.
 
 use potluck_core::LimitsPatch;
+use potluck_edition::front::Still;
 use potluck_edition::pages::{self, Page};
 use potluck_edition::{badge, front, me, problem, table};
 use potluck_gemini::answer::{Problem, Reason};
@@ -42,6 +43,11 @@ pub async fn answer(
             Ok(told) => Reply::numbers(&told).response(),
             Err(answer) => Ok(answer),
         },
+        Page::Still(Still::Kitchen) => refused(Reason::NoRoute),
+        Page::Still(page) => {
+            let (page, headers) = front::still(page, &head.fields, head.query);
+            Reply::front(page.to_owned(), headers).response()
+        }
         Page::Asset(asset) => Reply::asset(asset).response(),
         Page::Table => match together(hand, "/pool").await? {
             Ok(told) => front_page(hand, head, &told).response(),
