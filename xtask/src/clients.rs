@@ -106,7 +106,8 @@ pub fn run_some(on_edge: bool, filter: &str) -> Result {
     run_on(&if on_edge { edge()? } else { native()? }, filter, &mut Tally::default())
 }
 
-fn native() -> Result<Edition> {
+/// The binary, built.
+pub fn native() -> Result<Edition> {
     stage::build("dev", &["potluck", "gemini-sim"])?;
     Ok(Edition::Native)
 }

@@ -37,7 +37,7 @@ pub async fn answer(
     match page {
         Page::Admin => refused(Reason::NotAdmin),
         Page::Me => contributor(hand, incoming, head).await,
-        _ if !reads => refused(Reason::Method),
+        _ if !reads => told(&problem::other_method("GET, HEAD")),
         Page::Metrics if !is_operator(hand, head) => refused(Reason::NotAdmin),
         Page::Metrics => match together(hand, head.path).await? {
             Ok(told) => Reply::numbers(&told).response(),
@@ -127,7 +127,7 @@ async fn contributor(
             }
             Err(problem) => return told(&problem),
         },
-        _ => return told(&Problem::new(Reason::Method)),
+        _ => return told(&problem::other_method("GET, HEAD, PATCH, DELETE")),
     }
     let settings = &hand.fixed.settings;
     let object = settings.object(settings.shard(&caller.id.0));
