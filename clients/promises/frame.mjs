@@ -12,6 +12,8 @@ import { admit, calm, calls, forget } from './sim.mjs';
 const SOON = 15_000;
 /** So long may one check take. */
 const LIMIT = 120_000;
+/** So many keys are taken out together. */
+const AT_ONCE = 50;
 /** So many characters of a key are a part of it. */
 const PART = 10;
 
@@ -53,7 +55,10 @@ async function clear() {
   await calm();
   const keys = seated;
   seated = [];
-  await Promise.all(keys.map((key) => withdraw(key)));
+  // Some at a time: one address has only so many connections.
+  while (keys.length > 0) {
+    await Promise.all(keys.splice(0, AT_ONCE).map((key) => withdraw(key)));
+  }
   await forget();
 }
 

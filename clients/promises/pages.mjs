@@ -51,7 +51,7 @@ check('the table is a page for people, and loads nothing from elsewhere', 1, asy
   assert.match(page.headers['content-security-policy'], /^default-src 'none'/);
   assert.match(page.text, /id="serving">1<\/dd>/);
   const links = [...page.text.matchAll(/(?:src|link rel="\w+" href)="([^"]+)"/g)].map(([, to]) => to);
-  assert.deepEqual(links, ['/pool/assets/table.css', '/badge.svg', '/pool/assets/table.js']);
+  assert.deepEqual(links, ['/pool/assets/potluck.css', '/badge.svg', '/pool/assets/table.js']);
   for (const link of links) assert.equal((await get(link)).status, 200, link);
   assert.match((await get('/?lang=zh')).text, /<html lang="zh-CN"/);
 });

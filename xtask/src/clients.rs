@@ -7,7 +7,7 @@
 
 mod differs;
 
-use crate::shell::{program, root, run_retelling};
+use crate::shell::{program, root, run_retelling, target};
 use crate::stage::{self, Edition, Stage};
 use crate::test::Tally;
 use crate::worker::Worker;
@@ -23,6 +23,16 @@ pub const EDGE_NEEDS: &[&str] = &["debian.openssl", "debian.curl", "wasm.compile
 
 /// The suite of promises: no package of others, so no version.
 const PROMISES: &str = "promises/main.mjs";
+
+/// What the pages want.
+pub const BROWSER_NEEDS: &[&str] = &[
+    "debian.openssl",
+    "debian.curl",
+    "debian.chromium",
+    "debian.fonts-noto-cjk",
+    "node.runtime",
+    "node.browser",
+];
 
 struct Suite {
     package: &'static str,
@@ -79,6 +89,13 @@ pub fn run(tally: &mut Tally) -> Result {
     run_on(&native()?, "", tally)
 }
 
+/// The pages, in a browser.
+pub fn run_browser(tally: &mut Tally) -> Result {
+    let suite = Suite { package: "pages", file: "browser/main.mjs", sets: &["node.browser"] };
+    attempt(&suite, "node.browser", "pages", &native()?, tally)?;
+    if tally.failed == 0 { Ok(()) } else { Err(format!("{} checks failed", tally.failed)) }
+}
+
 /// All suites, against the edge edition.
 pub fn run_edge(tally: &mut Tally) -> Result {
     run_on(&edge()?, "", tally)
@@ -89,7 +106,8 @@ pub fn run_some(on_edge: bool, filter: &str) -> Result {
     run_on(&if on_edge { edge()? } else { native()? }, filter, &mut Tally::default())
 }
 
-fn native() -> Result<Edition> {
+/// The binary, built.
+pub fn native() -> Result<Edition> {
     stage::build("dev", &["potluck", "gemini-sim"])?;
     Ok(Edition::Native)
 }
@@ -146,6 +164,11 @@ fn command(suite: &Suite, set: &str) -> Result<Command> {
         command.arg(file);
         return Ok(command);
     }
+    if set == "node.browser" {
+        let mut command = program(needs::node_program());
+        command.arg(file).env("PACKAGES", needs::place(set)).env("SCREENS", screens());
+        return Ok(command);
+    }
     if suite.file.ends_with(".mjs") {
         let mut command = program(needs::node_program());
         command.arg(beside_packages(&file, &needs::place(set))?);
@@ -155,6 +178,11 @@ fn command(suite: &Suite, set: &str) -> Result<Command> {
     let cli = needs::place("node.cli").join("node_modules/@google/gemini-cli/bundle/gemini.js");
     command.arg(file).env("NODE", needs::node_program()).env("GEMINI_CLI", cli);
     Ok(command)
+}
+
+/// Where what the pages looked like is kept.
+fn screens() -> std::path::PathBuf {
+    target().join("screens")
 }
 
 /// Node looks for packages beside the file that imports them, so the suite is put there.

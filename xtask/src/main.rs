@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking to a developer is its job")]
 
+mod api;
 mod bench;
 mod clients;
 mod needs;

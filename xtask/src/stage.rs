@@ -74,15 +74,38 @@ impl Stage {
 
     /// Tells a suite where everything is.
     pub fn dress<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        let Ports { sim, plain, tls, .. } = self.ports;
+        let Ports { sim, tls, .. } = self.ports;
         isolate(command)
             .env("SIM_URL", format!("http://127.0.0.1:{sim}"))
-            .env("BASE_URL", format!("http://127.0.0.1:{plain}"))
+            .env("BASE_URL", self.url())
             .env("BASE_URL_TLS", format!("https://localhost:{tls}"))
             .env("CA_FILE", self.folder.path().join("ca.pem"))
             .env("NODE_EXTRA_CA_CERTS", self.folder.path().join("ca.pem"))
             .env("POTLUCK_LOG", self.plain.log())
+            .env("POTLUCK_DATA", self.data())
             .env("KEYS", KEYS.join(","))
+    }
+
+    /// Where the plain Potluck is.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.plain)
+    }
+
+    /// Its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("plain")
+    }
+
+    /// What lets an operator in there.
+    pub fn admin_token(&self) -> Result<String> {
+        let file = self.data().join("admin-token");
+        let read = std::fs::read_to_string(&file);
+        read.map(|text| text.trim().to_owned()).map_err(|e| format!("{}: {e}", file.display()))
+    }
+
+    /// A folder that goes with the stage.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The end of what Potluck printed.

@@ -342,7 +342,8 @@ impl Reason {
         matches!(self, Reason::Leaked | Reason::Suspended | Reason::Operator)
     }
 
-    const ALL: [Reason; 9] = [
+    /// All of them.
+    pub const ALL: [Reason; 9] = [
         Reason::Invalid,
         Reason::Suspended,
         Reason::Unauthenticated,

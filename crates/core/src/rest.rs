@@ -93,7 +93,8 @@ impl Cause {
         }
     }
 
-    pub(crate) const ALL: [Cause; 7] = [
+    /// All of them.
+    pub const ALL: [Cause; 7] = [
         Cause::Minute,
         Cause::Day,
         Cause::Unnamed,

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 pub use potluck_pages::HTML;
 pub use potluck_pages::asset::Asset;
+pub use potluck_pages::still::Still;
 
 /// The page at `/` for whoever asks so: `base` is the address that they know us by, `pool` what
 /// `/pool` tells.
@@ -18,8 +19,23 @@ pub fn table(
     base: &str,
     pool: &Value,
 ) -> (String, HeaderMap) {
+    let language = language(asked, query);
+    (potluck_pages::table::html(language, base, pool), spoken(language))
+}
+
+/// A page that holds no numbers, for whoever asks so.
+pub fn still(page: Still, asked: &HeaderMap, query: Option<&str>) -> (&'static str, HeaderMap) {
+    let language = language(asked, query);
+    (page.html(language), spoken(language))
+}
+
+fn language(asked: &HeaderMap, query: Option<&str>) -> Language {
     let accepted = asked.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = Language::of(query, accepted);
+    Language::of(query, accepted)
+}
+
+/// What a browser is told of a page in that language.
+fn spoken(language: Language) -> HeaderMap {
     let mut headers = headers();
     let spoken = match language {
         Language::English => "en",
@@ -27,7 +43,7 @@ pub fn table(
     };
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(spoken));
     headers.insert(VARY, HeaderValue::from_static("accept-language"));
-    (potluck_pages::table::html(language, base, pool), headers)
+    headers
 }
 
 /// What a browser is told of every page, style and script.
@@ -38,4 +54,19 @@ pub fn headers() -> HeaderMap {
     headers.insert(X_CONTENT_TYPE_OPTIONS, value("nosniff"));
     headers.insert(REFERRER_POLICY, value("no-referrer"));
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use potluck_core::{Cause, Reason};
+
+    #[test]
+    fn every_reason_that_a_key_is_out_or_rests_for_is_said_in_chinese_too() {
+        let words =
+            potluck_pages::asset::find("/pool/assets/words.js").map_or("", |words| words.text);
+        let reasons = Reason::ALL.iter().map(|reason| reason.words());
+        for sentence in reasons.chain(Cause::ALL.iter().map(|cause| cause.words())) {
+            assert!(words.contains(&format!("\"{sentence}\":")), "{sentence}");
+        }
+    }
 }

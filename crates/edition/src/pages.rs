@@ -11,6 +11,7 @@ use http::header::{
 use potluck_gemini::Dialect;
 use potluck_gemini::headers::cors;
 use potluck_pages::asset::{self, Asset};
+use potluck_pages::still::Still;
 
 /// Names a request, to find it again in a log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,6 +26,8 @@ pub const SVG: &str = "image/svg+xml";
 /// Our own paths.
 const PAGES: &[(&str, Page)] = &[
     ("/", Page::Table),
+    ("/me", Page::Still(Still::Place)),
+    ("/admin", Page::Still(Still::Kitchen)),
     ("/keycount", Page::KeyCount),
     ("/badge.svg", Page::Badge),
     ("/pool", Page::Pool),
@@ -42,6 +45,8 @@ const ADMIN: &str = "/pool/admin";
 pub enum Page {
     /// The table, for people.
     Table,
+    /// Another page for people.
+    Still(Still),
     /// A style or script of such a page.
     Asset(&'static Asset),
     /// How many keys can serve.
@@ -73,7 +78,7 @@ pub fn find(path: &str) -> Option<Page> {
 
 /// Whether a page of another site must never read what is at this path.
 pub fn is_private(path: &str) -> bool {
-    is_admin(path) || path == "/metrics"
+    is_admin(path) || matches!(path, "/metrics" | "/admin")
 }
 
 fn is_admin(path: &str) -> bool {
@@ -133,6 +138,9 @@ mod tests {
             ("/pool/", None),
             ("/keycount/x", None),
             ("/", Some(Page::Table)),
+            ("/me", Some(Page::Still(Still::Place))),
+            ("/admin", Some(Page::Still(Still::Kitchen))),
+            ("/admin/", None),
             ("/index.html", None),
             ("/pool/assets/table.txt", None),
         ] {

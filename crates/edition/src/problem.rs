@@ -1,7 +1,7 @@
 //! What the pool's refusals, and errors of a caller's, say to whoever reads them.
 
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use potluck_core::Refusal;
 use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
@@ -20,10 +20,19 @@ pub fn headers(problem: &Problem) -> HeaderMap {
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    let allowed = problem.metadata.iter().find(|(name, _)| *name == "allow");
+    if let Some(methods) = allowed.and_then(|(_, methods)| HeaderValue::try_from(methods).ok()) {
+        headers.insert(ALLOW, methods);
+    }
     if !problem.should_retry {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     headers
+}
+
+/// A path that takes other methods: these, with commas between.
+pub fn other_method(allowed: &str) -> Problem {
+    Problem::new(Reason::Method).with("allow", allowed)
 }
 
 /// What the pool's refusal says to the caller.

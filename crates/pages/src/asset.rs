@@ -11,19 +11,36 @@ pub struct Asset {
     pub text: &'static str,
 }
 
-/// All of them.
-pub const ASSETS: [Asset; 2] = [
-    Asset {
-        path: "/pool/assets/table.css",
-        kind: "text/css; charset=utf-8",
-        text: include_str!("../assets/table.css"),
-    },
-    Asset {
-        path: "/pool/assets/table.js",
-        kind: "text/javascript; charset=utf-8",
-        text: include_str!("../assets/table.js"),
-    },
-];
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! assets {
+    ($($kind:ident $name:literal = $file:literal,)*) => {
+        /// All of them.
+        pub const ASSETS: &[Asset] = &[$(Asset {
+            path: concat!("/pool/assets/", $name),
+            kind: $kind,
+            text: include_str!(concat!("../assets/", $file)),
+        }),*];
+    };
+}
+
+assets! {
+    STYLE "potluck.css" = "potluck.css",
+    SCRIPT "table.js" = "table.js",
+    SCRIPT "shared.js" = "shared.js",
+    SCRIPT "words.js" = "words.js",
+    SCRIPT "chart.js" = "chart.js",
+    SCRIPT "me.js" = "me.js",
+    SCRIPT "kitchen.js" = "kitchen.js",
+    SCRIPT "kitchen-pool.js" = "kitchen-pool.js",
+    SCRIPT "kitchen-keys.js" = "kitchen-keys.js",
+    SCRIPT "kitchen-add.js" = "kitchen-add.js",
+    SCRIPT "kitchen-sights.js" = "kitchen-sights.js",
+    SCRIPT "kitchen-settings.js" = "kitchen-settings.js",
+    STYLE "uplot.css" = "vendor/uPlot.min.css",
+    SCRIPT "uplot.js" = "vendor/uPlot.iife.min.js",
+}
 
 /// The file at a path.
 pub fn find(path: &str) -> Option<&'static Asset> {

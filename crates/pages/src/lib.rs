@@ -1,14 +1,15 @@
 //! What people look at in a browser, for both editions.
 //!
-//! Rule: pure, and whole in itself: a page asks nothing of any other host, runs no script that
-//! stands in it, and says everything without one; scripts only keep its numbers fresh. Numbers come
-//! from what `/pool` tells, so that no page has any of its own.
+//! Rule: pure, and whole in itself: a page asks nothing of any other host and runs no script that
+//! stands in it. The table says everything without one. Numbers come from what `/pool`, `/pool/me`
+//! and `/pool/admin` tell, so that no page has any of its own.
 //!
-//! - [`table`]: the page at `/`; [`language`]: in whose words;
+//! - [`table`]: the page at `/`; [`still`]: those that hold no numbers; [`language`]: in whose words;
 //! - [`asset`]: styles and scripts; [`CSP`]: what a browser is to allow them.
 
 pub mod asset;
 pub mod language;
+pub mod still;
 pub mod table;
 
 /// What a browser may load and do on our pages: what comes from here, and nothing else.

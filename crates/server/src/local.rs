@@ -7,6 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_edition::pages::{JSON, Page, SVG, TEXT};
+use potluck_edition::problem::other_method;
 use potluck_edition::{badge, front, numbers, table};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
@@ -33,11 +34,15 @@ pub async fn answer(
         _ => {}
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(native(Problem::new(Reason::Method)));
+        return Err(native(other_method("GET, HEAD")));
     }
     let app = &hand.app;
     Ok(match page {
         Page::Table => front_page(app, &request, caller),
+        Page::Still(page) => {
+            let (page, headers) = front::still(page, request.headers(), request.uri().query());
+            with(typed(front::HTML, page), headers)
+        }
         Page::Asset(asset) => with(typed(asset.kind, asset.text), front::headers()),
         Page::KeyCount => json(&table::key_count(app.pools.key_count())),
         Page::Badge => typed(SVG, badge::svg(app.pools.key_count())),

@@ -35,7 +35,7 @@ pub async fn answer(hand: &Hand, request: Request<Incoming>) -> Result<Reply, Pr
             change(hand, id, tombstone, &patch).await
         }
         Method::DELETE => withdraw(hand, id, tombstone).await,
-        _ => Err(Problem::new(Reason::Method)),
+        _ => Err(problem::other_method("GET, HEAD, PATCH, DELETE")),
     }
 }
 

@@ -194,7 +194,12 @@ impl Awake {
             Page::Pool => Reply::json(&table::summary(&pool.summary(self.now()))),
             Page::Ready => Reply::text("ready"),
             Page::Metrics => Reply::json(&numbers::told(&pool.metrics())),
-            Page::Table | Page::Asset(_) | Page::Me | Page::Alive | Page::Admin => {
+            Page::Table
+            | Page::Still(_)
+            | Page::Asset(_)
+            | Page::Me
+            | Page::Alive
+            | Page::Admin => {
                 return Err(Problem::new(Reason::NoRoute));
             }
         })

@@ -4,6 +4,7 @@
 //! alone, and never told a key.
 
 use potluck_core::LimitsPatch;
+use potluck_edition::front::Still;
 use potluck_edition::pages::{self, Page};
 use potluck_edition::{badge, front, me, problem, table};
 use potluck_gemini::answer::{Problem, Reason};
@@ -36,12 +37,17 @@ pub async fn answer(
     match page {
         Page::Admin => refused(Reason::NotAdmin),
         Page::Me => contributor(hand, incoming, head).await,
-        _ if !reads => refused(Reason::Method),
+        _ if !reads => told(&problem::other_method("GET, HEAD")),
         Page::Metrics if !is_operator(hand, head) => refused(Reason::NotAdmin),
         Page::Metrics => match together(hand, head.path).await? {
             Ok(told) => Reply::numbers(&told).response(),
             Err(answer) => Ok(answer),
         },
+        Page::Still(Still::Kitchen) => refused(Reason::NoRoute),
+        Page::Still(page) => {
+            let (page, headers) = front::still(page, &head.fields, head.query);
+            Reply::front(page.to_owned(), headers).response()
+        }
         Page::Asset(asset) => Reply::asset(asset).response(),
         Page::Table => match together(hand, "/pool").await? {
             Ok(told) => front_page(hand, head, &told).response(),
@@ -121,7 +127,7 @@ async fn contributor(
             }
             Err(problem) => return told(&problem),
         },
-        _ => return told(&Problem::new(Reason::Method)),
+        _ => return told(&problem::other_method("GET, HEAD, PATCH, DELETE")),
     }
     let settings = &hand.fixed.settings;
     let object = settings.object(settings.shard(&caller.id.0));

@@ -218,7 +218,7 @@ fn the_table_is_a_page_in_the_browsers_language_with_this_servers_address() {
         assert!(text.contains("id=\"serving\">2</dd>"), "{text}");
         assert!(text.contains(&format!("<li>{MODEL}</li>")), "a joining call serves a model, too");
         assert!(text.contains(&format!("curl {}/v1beta/models/", potluck.url())));
-        for (asset, kind) in [("table.css", "text/css"), ("table.js", "text/javascript")] {
+        for (asset, kind) in [("potluck.css", "text/css"), ("table.js", "text/javascript")] {
             assert!(text.contains(&format!("\"/pool/assets/{asset}\"")));
             let asset = ask(&format!("/pool/assets/{asset}"), language);
             assert_eq!(asset.status, 200);

@@ -24,6 +24,9 @@ pub struct Line {
 /// Reads keys, one a line; empty lines and comments (`#`) are passed over.
 pub fn lines(text: &[u8]) -> Result<Vec<Line>, Problem> {
     let text = std::str::from_utf8(text).map_err(|_| bad("the body is not text in UTF-8"))?;
+    if text.is_empty() {
+        return Err(bad("the body is empty; a line of it is a key"));
+    }
     let (mut lines, mut seen) = (Vec::new(), HashSet::new());
     for (line, number) in text.lines().map(str::trim).zip(1..) {
         if line.is_empty() || line.starts_with('#') {

@@ -40,12 +40,12 @@ pub const QUERY: &[Parameter] = &[
     Parameter {
         name: "after",
         about: "The place that an earlier answer told as its next.",
-        kind: Kind::Number { least: 0, most: None },
+        kind: Kind::Number { least: 0, most: MAX_PLACE },
     },
     Parameter {
         name: "limit",
         about: "How many at most; 100 unless it is said.",
-        kind: Kind::Number { least: 1, most: Some(MAX_LIMIT as u64) },
+        kind: Kind::Number { least: 1, most: MAX_LIMIT as u64 },
     },
 ];
 
@@ -59,8 +59,8 @@ pub fn wanted(query: &str) -> Result<Wanted, Problem> {
             "state" => return Err(bad("the state is active, resting, held, paused or disabled")),
             "text" => wanted.text = Some(text(value)?),
             "after" => {
-                let place = value.parse().map_err(|_| bad("'after' is what 'next' said before"));
-                wanted.after = place?;
+                let place = value.parse().ok().filter(|place| *place <= MAX_PLACE);
+                wanted.after = place.ok_or_else(|| bad("'after' is what 'next' said before"))?;
             }
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
@@ -99,6 +99,8 @@ impl Page {
 
 /// The states by which keys can be listed.
 const STATES: [&str; 5] = ["active", "resting", "held", "paused", "disabled"];
+/// The last place that any list can tell: programs read it as a signed number.
+const MAX_PLACE: u64 = i64::MAX as u64;
 /// Characters looked for: longer than an id or a reason.
 const MAX_TEXT: usize = 100;
 /// Keys listed where no limit is asked for, and at most: a page of them, and a quick answer.

@@ -32,8 +32,10 @@ pub enum Kind {
         /// From this on.
         least: u64,
         /// Up to this.
-        most: Option<u64>,
+        most: u64,
     },
+    /// A text of that shape, a regular expression.
+    Shaped(&'static str),
     /// Any text.
     Text {
         /// So many characters at most.
@@ -106,9 +108,11 @@ fn described(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
         "summary": operation.about,
         "responses": answers(operation, schemas),
     });
-    let id = operation.path.contains("{id}").then(
-        || json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }),
-    );
+    let schema = json!({ "type": "string", "pattern": shape(operation.path) });
+    let id = operation
+        .path
+        .contains("{id}")
+        .then(|| json!({ "name": "id", "in": "path", "required": true, "schema": schema }));
     let parameters: Vec<Value> = id.into_iter().chain(operation.query.iter().map(asked)).collect();
     if !parameters.is_empty() {
         told["parameters"] = parameters.into();
@@ -116,7 +120,7 @@ fn described(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     if let Some(body) = &operation.body {
         let (media, schema) = match &body.schema {
             Schema::Json(of) => ("application/json", of(schemas)),
-            Schema::Text => ("text/plain", json!({ "type": "string" })),
+            Schema::Text => ("text/plain", json!({ "type": "string", "minLength": 1 })),
         };
         told["requestBody"] = json!({
             "required": true,
@@ -126,15 +130,19 @@ fn described(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     told
 }
 
+/// What an id looks like at a path.
+fn shape(path: &str) -> &'static str {
+    let known = IDS.iter().find(|(below, _)| path.starts_with(below));
+    known.map_or("^[^/]+$", |(_, shape)| shape)
+}
+
 fn asked(parameter: &Parameter) -> Value {
     let schema = match &parameter.kind {
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
-        Kind::Number { least, most: Some(most) } => {
-            json!({ "type": "integer", "minimum": least, "maximum": most })
+        Kind::Number { least, most } => {
+            json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most })
         }
-        Kind::Number { least, most: None } => {
-            json!({ "type": "integer", "format": "int64", "minimum": least })
-        }
+        Kind::Shaped(shape) => json!({ "type": "string", "pattern": shape }),
         Kind::Text { most } => json!({ "type": "string", "maxLength": most }),
     };
     let about = parameter.about;
@@ -184,6 +192,8 @@ fn with_error(mut schemas: Map<String, Value>) -> Map<String, Value> {
     schemas
 }
 
+/// What ids look like, by where they stand.
+const IDS: [(&str, &str); 1] = [("/keys/", "^k_[0-9a-f]{32}$")];
 /// What may happen to any request: no token or a wrong one, and too many of these.
 const USUAL: [Reason; 2] = [Reason::NotAdmin, Reason::TooManyTries];
 /// Where schemas lie in the description.

@@ -10,7 +10,7 @@ use super::openapi::{Body, Parameter, Reply, Schema, kind};
 use super::{
     ROOT, Task, adding, change, invites, listing, sessions, settings, sights, status, tokens,
 };
-use crate::me;
+use crate::{me, problem};
 
 /// One thing that can be asked for.
 pub struct Operation {
@@ -294,8 +294,14 @@ fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Operation, &'p s
     let known = OPERATIONS.iter().find(here).ok_or_else(none)?.path;
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let asked = OPERATIONS.iter().find(|o| o.path == known && o.method == *method);
-    let operation = asked.ok_or_else(|| Problem::new(Reason::Method))?;
+    let operation = asked.ok_or_else(|| problem::other_method(&methods(known)))?;
     Ok((operation, stands_for(known, rest).unwrap_or_default()))
+}
+
+/// The methods that a path takes.
+fn methods(path: &str) -> String {
+    let here = OPERATIONS.iter().filter(|operation| operation.path == path);
+    here.map(|operation| operation.method.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// What stands in the place of `{id}`, if a path is of that shape.

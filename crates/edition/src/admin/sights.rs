@@ -29,8 +29,9 @@ impl Place {
     }
 
     fn parse(text: &str) -> Option<Place> {
-        let parts: Result<Vec<u64>, _> = text.split('.').map(str::parse).collect();
-        parts.ok().filter(|parts| parts.len() <= MAX_PARTS).map(Place)
+        let number = |part: &str| part.parse().ok().filter(|_| part.len() <= MAX_DIGITS);
+        let parts: Option<Vec<u64>> = text.split('.').take(MAX_PARTS + 1).map(number).collect();
+        parts.filter(|parts| parts.len() <= MAX_PARTS).map(Place)
     }
 }
 
@@ -45,14 +46,14 @@ impl fmt::Display for Place {
 pub const QUERY: &[Parameter] = &[Parameter {
     name: "after",
     about: "The place that an earlier answer told as its last.",
-    kind: Kind::Text { most: MAX_PLACE },
+    kind: Kind::Shaped(r"^[0-9]{1,19}(\.[0-9]{1,19}){0,255}$"),
 }];
 
 /// Reads from where on somebody wants to see.
 pub fn wanted(query: &str) -> Result<Place, Problem> {
     match query.split_once('=') {
         None if query.is_empty() => Ok(Place::default()),
-        Some(("after", text)) if text.len() <= MAX_PLACE => {
+        Some(("after", text)) => {
             Place::parse(text).ok_or_else(|| bad("'after' is what 'last' said before"))
         }
         _ => Err(bad("only after can be asked for")),
@@ -122,8 +123,8 @@ impl Told {
 
 /// Parts that a pool may have.
 const MAX_PARTS: usize = 256;
-/// As many numbers of a few digits, and the dots.
-const MAX_PLACE: usize = 4096;
+/// Any number of so many digits is one that we count by.
+const MAX_DIGITS: usize = 19;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,51 @@
+// How the pool is.
+
+import { at, count, element, row, when, write } from "/pool/assets/shared.js";
+import { draw, lastDays } from "/pool/assets/chart.js";
+import { named, sentence, words } from "/pool/assets/words.js";
+
+const DAYS = 30;
+
+export async function refresh({ operate }) {
+  const status = await operate("/status");
+  for (const state of ["serving", "resting", "held", "paused", "disabled"]) {
+    write(state, count(status.keys[state]));
+  }
+  write("withdrawn", count(status.withdrawn));
+  write("begun", count(status.exchanges.begun));
+  write("under-way", count(status.exchanges.under_way));
+  const of = ["attempts", "refusals", "cooldowns"].flatMap((part) =>
+    Object.entries(status[part]).filter(([, often]) => often > 0).map(([what, often]) =>
+      row(words.of?.[part] ?? part, named(what), ["number", count(often)])));
+  at("counts").replaceChildren(...of);
+  await Promise.all([showAlarms(operate), showDays(operate)]);
+}
+
+async function showAlarms(operate) {
+  const told = await operate("/alarms").catch(() => undefined);
+  const standing = (told?.standing ?? []).map((alarm) =>
+    element("p", { class: "trouble" }, `${sentence(alarm.what)} `, when(alarm.since)));
+  at("alarms").replaceChildren(...standing);
+}
+
+async function showDays(operate) {
+  const usage = await operate(`/usage?days=${DAYS}`).catch(() => undefined);
+  at("days").hidden = !usage?.days?.length;
+  if (at("days").hidden) return;
+  const days = lastDays(DAYS);
+  const models = new Map(usage.days.map(({ day, models }) => [day, Object.values(models)]));
+  const sum = (day, of) => (models.get(day) ?? []).reduce((all, model) => all + of(model), 0);
+  const [lent, own, failed] = [
+    (model) => model.lent.calls,
+    (model) => model.own.calls,
+    (model) => model.failed,
+  ].map((of) => days.map((day) => sum(day, of)));
+  draw(at("chart"), days, [
+    { label: words.lentCalls, color: "--good", values: lent },
+    { label: words.ownCalls, color: "--accent", values: own },
+    { label: words.notServed, color: "--bad", values: failed },
+  ]);
+  const rows = days.map((day, n) =>
+    row(day, ["number", count(lent[n])], ["number", count(own[n])], ["number", count(failed[n])]));
+  at("by-day").replaceChildren(...rows.reverse());
+}

@@ -1,0 +1,111 @@
+// The operators' page: signs in and out, and shows one part of the kitchen at a time. Each part is
+// a module of its own that says how it refreshes itself.
+
+import { Refused, ask, at, every, write } from "/pool/assets/shared.js";
+import { words } from "/pool/assets/words.js";
+import * as pool from "/pool/assets/kitchen-pool.js";
+import * as keys from "/pool/assets/kitchen-keys.js";
+import * as add from "/pool/assets/kitchen-add.js";
+import * as sights from "/pool/assets/kitchen-sights.js";
+import * as settings from "/pool/assets/kitchen-settings.js";
+
+const EVERY = 2_000;
+const parts = { pool, keys, add, sights, settings };
+let shown;
+
+/** Asks the operators' API as the session that this browser holds. */
+async function operate(path, options = {}) {
+  try {
+    return await ask(`/pool/admin/v1${path}`, {
+      ...options,
+      headers: { "x-potluck-page": "1" },
+    });
+  } catch (refused) {
+    if (refused.status === 401) signedOut();
+    throw refused;
+  }
+}
+
+const kitchen = {
+  operate,
+  say: (text) => write("said", text),
+  trouble(refused) {
+    at("trouble").hidden = false;
+    write("trouble", refused.status === 0 ? words.unreached : refused.message);
+  },
+  /** Whether somebody is sure, asked once. */
+  sure(title, what) {
+    write("sure-title", title);
+    write("sure-what", what ?? "");
+    at("sure").showModal();
+    return new Promise((told) => {
+      const closed = () => told(at("sure").returnValue === "yes");
+      at("sure").addEventListener("close", closed, { once: true });
+    });
+  },
+};
+
+at("sign-in").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  at("trouble").hidden = true;
+  try {
+    const token = at("token").value.trim();
+    await ask("/pool/admin/v1/session", { method: "POST", json: { token } });
+    at("token").value = "";
+  } catch (refused) {
+    const known = { 401: words.signIn.wrong, 429: words.signIn.wait };
+    kitchen.trouble(new Refused(refused.status, { message: known[refused.status] ?? refused.message }));
+    return;
+  }
+  if (!(await enter())) kitchen.trouble(new Refused(401, { message: words.signIn.insecure }));
+});
+
+at("sign-out").addEventListener("click", async () => {
+  await operate("/session", { method: "DELETE" }).catch(() => undefined);
+  signedOut();
+});
+
+function signedOut() {
+  at("kitchen").hidden = true;
+  at("sign-out").hidden = true;
+  at("sign-in").hidden = false;
+  shown = undefined;
+  at("token").focus();
+}
+
+async function enter() {
+  const session = await operate("/session").catch(() => undefined);
+  if (!session) return false;
+  at("kitchen").hidden = false;
+  at("sign-out").hidden = false;
+  at("sign-in").hidden = true;
+  await show();
+  return true;
+}
+
+async function show() {
+  const wanted = location.hash.slice(1);
+  const name = wanted in parts ? wanted : "pool";
+  for (const other of Object.keys(parts)) at(`part-${other}`).hidden = other !== name;
+  for (const link of document.querySelectorAll(".tabs a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  shown = parts[name];
+  kitchen.say("");
+  await refresh(true);
+}
+
+async function refresh(first) {
+  try {
+    await shown?.refresh?.(kitchen, first);
+    if (first) at("trouble").hidden = true;
+  } catch (refused) {
+    if (refused.status !== 401) kitchen.trouble(refused);
+  }
+}
+
+for (const part of Object.values(parts)) part.begin?.(kitchen);
+addEventListener("hashchange", () => { if (shown) show(); });
+every(EVERY, () => refresh(false));
+enter();
