@@ -37,6 +37,11 @@ pub fn redact_text(text: &str, keys: &[&ApiKey]) -> String {
     words::clean(text, keys).into_owned()
 }
 
+/// Whether a text holds what looks like a key or a token.
+pub fn holds_secret(text: &str) -> bool {
+    words::hold_secret(text)
+}
+
 /// A whole error as one object on one line: `{"error":{…}}`.
 pub(crate) fn redact_object(body: &[u8], keys: &[&ApiKey]) -> Option<Vec<u8>> {
     let tree = serde_json::from_slice::<Tree>(body).ok()?;

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bad;
-use super::tokens::{moment, unreadable, without_secrets};
+use super::tokens::{ONE_LINE, moment, unreadable, without_secrets};
 use crate::me::time;
 
 /// A name, a number and a moment.
@@ -21,10 +21,13 @@ pub const MAX: usize = 4 << 10;
 #[schemars(rename = "NewInvite")]
 pub struct Make {
     /// What people call it: one line of at most 100 characters, in any script.
+    #[schemars(length(max = 100), regex(pattern = ONE_LINE))]
     name: String,
     /// How many keys may join with it; one unless said.
+    #[schemars(range(min = 1, max = u32::MAX))]
     uses: Option<u32>,
     /// When it expires, as RFC 3339 has it.
+    #[schemars(extend("format" = "date-time"))]
     expires: Option<String>,
 }
 

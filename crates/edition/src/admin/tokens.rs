@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::bad;
 use crate::me::{present, time};
 
+/// What a name looks like: no control character, and something that is not a space.
+pub(super) const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// What a model's name looks like.
+const MODEL: &str = r"^(models/)?[A-Za-z0-9._-]{1,96}$";
 /// Sixty-four model names are below this.
 pub const MAX: usize = 16 << 10;
 
@@ -21,18 +25,25 @@ pub const MAX: usize = 16 << 10;
 #[schemars(rename = "NewToken")]
 pub struct Make {
     /// What people call it: one line of at most 100 characters, in any script.
+    #[schemars(length(max = 100), regex(pattern = ONE_LINE))]
     name: String,
     /// When it expires, as RFC 3339 has it.
+    #[schemars(extend("format" = "date-time"))]
     expires: Option<String>,
     /// Requests in any sixty seconds.
+    #[schemars(range(min = 1, max = u32::MAX))]
     requests_per_minute: Option<u32>,
     /// Requests a day, Google's day.
+    #[schemars(range(min = 1, max = u32::MAX))]
     requests_per_day: Option<u32>,
     /// Tokens of text in any sixty seconds.
+    #[schemars(range(min = 1, max = u32::MAX))]
     tokens_per_minute: Option<u32>,
     /// Tokens of text a day, Google's day.
+    #[schemars(range(min = 1, max = u32::MAX))]
     tokens_per_day: Option<u32>,
     /// The only models it is for, at most 64.
+    #[schemars(length(max = 64), inner(regex(pattern = MODEL)))]
     models: Option<Vec<String>>,
 }
 
@@ -61,31 +72,32 @@ impl Make {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "TokenChange")]
 pub struct Change {
-    /// See `Make`.
+    /// What people call it: one line of at most 100 characters, in any script.
+    #[schemars(length(max = 100), regex(pattern = ONE_LINE))]
     name: Option<String>,
-    /// See `Make`.
+    /// See `NewToken`.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     expires: Option<Option<String>>,
-    /// See `Make`.
+    /// See `NewToken`.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<u32>")]
+    #[schemars(with = "Option<u32>", range(min = 1, max = u32::MAX))]
     requests_per_minute: Option<Option<u32>>,
-    /// See `Make`.
+    /// See `NewToken`.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<u32>")]
+    #[schemars(with = "Option<u32>", range(min = 1, max = u32::MAX))]
     requests_per_day: Option<Option<u32>>,
-    /// See `Make`.
+    /// See `NewToken`.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<u32>")]
+    #[schemars(with = "Option<u32>", range(min = 1, max = u32::MAX))]
     tokens_per_minute: Option<Option<u32>>,
-    /// See `Make`.
+    /// See `NewToken`.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<u32>")]
+    #[schemars(with = "Option<u32>", range(min = 1, max = u32::MAX))]
     tokens_per_day: Option<Option<u32>>,
-    /// See `Make`.
+    /// See `NewToken`.
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<Vec<String>>")]
+    #[schemars(with = "Option<Vec<String>>", length(max = 64), inner(regex(pattern = MODEL)))]
     models: Option<Option<Vec<String>>>,
 }
 
@@ -218,9 +230,9 @@ pub(super) fn unreadable(error: &serde_json::Error) -> Problem {
 
 /// Names are stored and shown in the clear.
 pub(super) fn without_secrets(text: &str) -> Result<(), Problem> {
-    match redact::redact_text(text, &[]) == text {
-        true => Ok(()),
-        false => Err(bad("a key or a token stands where people are to read a name")),
+    match redact::holds_secret(text) {
+        false => Ok(()),
+        true => Err(bad("a key or a token stands where people are to read a name")),
     }
 }
 

@@ -120,3 +120,18 @@ proptest! {
         redact(500, Dialect::Compat, &body, &[]);
     }
 }
+
+#[test]
+fn a_text_holds_a_secret_by_its_form_alone() {
+    for secret in [
+        "AIzaSyTestTestTestTestTestTestTestTest12",
+        "mine: ptk_0123456789abcdef",
+        "pti_0123456789abcdef",
+        "AQ.Ab8RN6Jx_0123",
+    ] {
+        assert!(holds_secret(secret), "{secret}");
+    }
+    for plain in ["", "project 12345", "projects/alpha", "FAQ. See below", "a ptk_ of mine"] {
+        assert!(!holds_secret(plain), "{plain}");
+    }
+}
