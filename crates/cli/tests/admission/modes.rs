@@ -109,6 +109,7 @@ fn unknown_keys_go_nowhere_on_any_route_where_the_pool_is_closed() {
     for (mode, reason) in [("closed", "POOL_CLOSED"), ("invite", "POOL_NEEDS_INVITE")] {
         let potluck = Potluck::with(&sim.url(), &["--admission", mode]);
         add(&potluck, [1]);
+        assert_eq!(potluck.get("/pool", None).json()["admission"], mode);
         sim.clear_log();
         let target = format!("/v1beta/models/{MODEL}:generateContent");
         let large = json!({ "contents": [{ "parts": [{ "text": "x".repeat(3 << 20) }] }] });
