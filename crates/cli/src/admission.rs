@@ -137,19 +137,19 @@ fn revoke(
 }
 
 const TOKEN_HEAD: [&str; 8] =
-    ["id", "state", "today", "a day", "a minute", "models", "expires", "name"];
+    ["id", "state", "requests/tokens today", "a day", "a minute", "models", "expires", "name"];
 
 fn token_row(token: &Value) -> [String; 8] {
     let limits = |of: &str| {
         let requests = limit(&token[format!("requests_per_{of}")]);
-        format!("{requests} / {}", limit(&token[format!("tokens_per_{of}")]))
+        format!("{requests}/{}", limit(&token[format!("tokens_per_{of}")]))
     };
     let models = token["models"].as_array();
     let models = models.map(|all| all.iter().map(text).collect::<Vec<_>>().join(","));
     [
         text(&token["id"]),
         text(&token["state"]),
-        format!("{} / {}", token["today"]["requests"], token["today"]["tokens"]),
+        format!("{}/{}", token["today"]["requests"], token["today"]["tokens"]),
         limits("day"),
         limits("minute"),
         models.unwrap_or_else(|| "all".to_owned()),

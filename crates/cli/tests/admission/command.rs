@@ -30,7 +30,7 @@ fn a_token_is_made_changed_listed_and_revoked() {
     let id = listed[0]["id"].as_str().unwrap();
     let words = ["token", "change", id, "--requests-per-day", "none", "--name", "8c"];
     let (said, code) = command(&potluck, &words);
-    assert!(code == Some(0) && said.contains("8c") && said.contains("- / -"), "{said}");
+    assert!(code == Some(0) && said.contains("8c") && said.contains("-/-"), "{said}");
     assert_eq!(potluck.generate(&token, "x").status, 200);
 
     let (said, code) = command(&potluck, &["token", "revoke", id, "t_nobody"]);

@@ -86,12 +86,14 @@ fn what_cannot_be_a_key_never_leaves() {
         "sk-proj-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "auth_tokens/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "short",
-        &potluck.admin_token(),
     ] {
         let answer = potluck.generate(text, "hi");
         assert_eq!((answer.status, answer.reason().as_str()), (400, "POOL_NOT_A_KEY"), "{text}");
         assert!(!answer.text().contains(text));
     }
+    // It has the mark of what is given out here.
+    let admin = potluck.generate(&potluck.admin_token(), "hi");
+    assert_eq!((admin.status, admin.reason().as_str()), (401, "POOL_UNKNOWN_TOKEN"));
     assert_eq!(requests(&sim), 0);
 }
 

@@ -53,7 +53,7 @@ pub struct All {
 
 impl All {
     /// These, as they are now.
-    pub fn of(invites: &[&InviteRecord], now: Wall) -> All {
+    pub fn of(invites: &[InviteRecord], now: Wall) -> All {
         All { invites: invites.iter().map(|record| View::of(record, now)).collect() }
     }
 }

@@ -131,7 +131,7 @@ pub struct All {
 
 impl All {
     /// These, as they are now.
-    pub fn of(tokens: &[&TokenRecord], now: Wall) -> All {
+    pub fn of(tokens: &[TokenRecord], now: Wall) -> All {
         All { tokens: tokens.iter().map(|record| View::of(record, now)).collect() }
     }
 }
