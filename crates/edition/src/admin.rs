@@ -26,7 +26,7 @@ pub mod tokens;
 use potluck_core::{InviteId, KeyId, TokenId};
 use potluck_gemini::answer::Problem;
 
-use crate::problem;
+use crate::{problem, usage};
 use listing::Wanted;
 use sights::Place;
 
@@ -56,6 +56,10 @@ pub enum Task {
     ChangeMany,
     /// To look on.
     Watch(Place),
+    /// What was used, day by day.
+    Usage(usage::Wanted),
+    /// The same of each key, as a table.
+    UsageTable(usage::Wanted),
     /// The settings in force.
     Settings,
     /// To erase a key.
