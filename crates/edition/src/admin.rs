@@ -25,6 +25,8 @@ pub mod tokens;
 
 use potluck_core::{InviteId, KeyId, TokenId};
 use potluck_gemini::answer::Problem;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::{problem, usage};
 use listing::Wanted;
@@ -80,6 +82,12 @@ pub enum Task {
     RevokeInvite(InviteId),
     /// What can be asked, as OpenAPI has it.
     Describe,
+}
+
+/// Reads an object: by itself serde takes a list of the fields' values for one as well.
+pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let fields: Map<String, Value> = serde_json::from_slice(text)?;
+    serde_json::from_value(Value::Object(fields))
 }
 
 /// What is wrong with a request, in a sentence.

@@ -27,6 +27,7 @@ pub fn html(language: Language, base: &str, pool: &Value) -> String {
     .replace("{base}", &escaped(base))
     .replace("{models}", &models(language, pool))
     .replace("{hours}", &bars(&hours))
+    .replace("{joining}", joining(language, pool))
     .replace("{open}", if serving > 0 { "yes" } else { "no" });
     for (name, number) in numbers {
         page = page.replace(&format!("{{{name}}}"), &number.to_string());
@@ -74,6 +75,29 @@ fn models(language: Language, pool: &Value) -> String {
         Language::Chinese => "启动以来还没有人调用过。",
     };
     format!("<li class=\"none\">{none}</li>")
+}
+
+/// What is in the way of whoever wants to join, if anything is.
+fn joining(language: Language, pool: &Value) -> &'static str {
+    match (language, pool["admission"].as_str()) {
+        (Language::English, Some("invite")) => {
+            "<p><strong>Invited keys alone may join.</strong> Ask whoever runs this pool for a code, \
+             and send it once beside your key, in the header <code>x-potluck-invite</code>.</p>\n"
+        }
+        (Language::Chinese, Some("invite")) => {
+            "<p><strong>只有受邀的密钥可以加入。</strong>请向运行者要一个邀请码，并在第一次调用时与密钥一起放在请求头 \
+             <code>x-potluck-invite</code> 里。</p>\n"
+        }
+        (Language::English, Some("closed")) => {
+            "<p><strong>No new keys are taken here.</strong> Ask whoever runs this pool to add yours, \
+             or for an access token, which goes where a key does.</p>\n"
+        }
+        (Language::Chinese, Some("closed")) => {
+            "<p><strong>这里不接受新密钥。</strong>请让运行者添加您的密钥，或者要一个访问令牌，\
+             放在密钥的位置上使用。</p>\n"
+        }
+        _ => "",
+    }
 }
 
 /// Text that is no markup, wherever it stands.
@@ -126,6 +150,16 @@ mod tests {
             tags.map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(shape(&pages[0]), shape(&pages[1]));
+    }
+
+    #[test]
+    fn whoever_cannot_simply_join_is_told_so() {
+        for language in [Language::English, Language::Chinese] {
+            let page = |mode: &str| html(language, "", &json!({ "admission": mode }));
+            let [open, invite, closed] = ["open", "invite", "closed"].map(page);
+            assert!(invite.contains("x-potluck-invite") && !open.contains("x-potluck-invite"));
+            assert!(closed.len() > open.len() && !closed.contains('{'));
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub async fn answer(
         Page::Asset(asset) => with(typed(asset.kind, asset.text), front::headers()),
         Page::KeyCount => json(&table::key_count(app.pools.key_count())),
         Page::Badge => typed(SVG, badge::svg(app.pools.key_count())),
-        Page::Pool => json(&table::summary(&app.pools.summary(app.clock.now()))),
+        Page::Pool => json(&summary(app)),
         Page::Alive => typed(TEXT, "ok\n"),
         Page::Ready => ready(app),
         Page::Metrics => {
@@ -59,8 +59,15 @@ pub async fn answer(
     })
 }
 
+/// The pool as passers-by see it, and whether they may join.
+fn summary(app: &App) -> serde_json::Value {
+    let mut pool = table::summary(&app.pools.summary(app.clock.now()));
+    pool["admission"] = app.settings.admission.name().into();
+    pool
+}
+
 fn front_page(app: &App, request: &Request<Incoming>, caller: &Caller) -> Reply {
-    let pool = table::summary(&app.pools.summary(app.clock.now()));
+    let pool = summary(app);
     let base = caller.base(&app.settings).map(|url| url.to_string()).unwrap_or_default();
     let (page, headers) = front::table(request.headers(), request.uri().query(), &base, &pool);
     with(typed(front::HTML, page), headers)

@@ -60,6 +60,17 @@ pub enum Admission {
     Closed,
 }
 
+impl Admission {
+    /// What people and programs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Admission::Open => "open",
+            Admission::Invite => "invite",
+            Admission::Closed => "closed",
+        }
+    }
+}
+
 /// A certificate and its key, PEM files.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {

@@ -109,6 +109,7 @@ fn unknown_keys_go_nowhere_on_any_route_where_the_pool_is_closed() {
     for (mode, reason) in [("closed", "POOL_CLOSED"), ("invite", "POOL_NEEDS_INVITE")] {
         let potluck = Potluck::with(&sim.url(), &["--admission", mode]);
         add(&potluck, [1]);
+        assert_eq!(potluck.get("/pool", None).json()["admission"], mode);
         sim.clear_log();
         let target = format!("/v1beta/models/{MODEL}:generateContent");
         let large = json!({ "contents": [{ "parts": [{ "text": "x".repeat(3 << 20) }] }] });
@@ -159,4 +160,40 @@ fn who_left_a_closed_pool_is_a_stranger_and_who_was_put_out_is_not() {
     assert_eq!(potluck.change(&key(2), &json!({ "paused": false })).status, 200);
     assert_eq!(potluck.generate(&key(2), "x").reason(), "POOL_CLOSED");
     assert_eq!(sim.log().len(), 0);
+}
+
+#[test]
+fn no_token_and_no_code_is_logged_or_stored_in_the_clear() {
+    let sim = sim(2);
+    let args = ["--admission", "invite", "--log=trace"];
+    let mut potluck = Potluck::with(&sim.url(), &args);
+    let (code, _) = invite(&potluck, &json!({ "name": "x", "uses": 9 }));
+    let (token, _) = token(&potluck, &json!({ "name": "x", "requests_per_minute": 9 }));
+    assert_eq!(with(&potluck, 1, &code).status, 200);
+    let target = format!("/v1beta/models/{MODEL}:generateContent");
+    for ask in [
+        generate(&token, "x"),
+        Ask::post(&target).query("key", &token).body("{}"),
+        Ask::post(&format!("/v1beta/models/{token}:generateContent")).query("key", &token),
+        Ask::get(&format!("/v1beta/files/{token}")).query("key", &token),
+        Ask::get(&format!("/{token}/{code}")).header("authorization", &format!("Bearer {token}")),
+        generate(&code, "x"),
+        generate(&key(2), "x").query("invite", &code).header("x-potluck-invite", &code[..30]),
+        Ask::get(&format!("/v1beta/files/{code}")).header("x-goog-api-key", &key(1)),
+    ] {
+        let answer = potluck.ask(ask.clone());
+        let said = format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body));
+        for secret in [&token, &code] {
+            assert!(!said.contains(&secret[4..20]), "{ask:?} {said}");
+        }
+    }
+    potluck.signal("-TERM");
+    assert_eq!(potluck.end(), Some(0));
+    let files = std::fs::read_dir(potluck.data()).unwrap();
+    let files = files.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap_or_default());
+    let all = potluck.log() + &String::from_utf8_lossy(&files.collect::<Vec<u8>>());
+    assert!(all.contains("class=Pooled"), "it did log all it can: {all}");
+    for secret in [&token, &code] {
+        assert!(!all.contains(&secret[4..20]), "{secret}");
+    }
 }

@@ -8,8 +8,8 @@ use potluck_gemini::answer::{Problem, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bad;
 use super::tokens::{ONE_LINE, moment, unreadable, without_secrets};
+use super::{bad, object};
 use crate::me::time;
 
 /// A name, a number and a moment.
@@ -34,7 +34,7 @@ pub struct Make {
 impl Make {
     /// Reads it; `id` is the new code's.
     pub fn read(text: &[u8], id: InviteId, now: Wall) -> Result<InviteRecord, Problem> {
-        let make: Make = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
+        let make: Make = object(text).map_err(|error| unreadable(&error))?;
         without_secrets(&make.name)?;
         let expires = make.expires.as_deref().map(moment).transpose()?;
         let record = InviteRecord::new(id, &make.name, make.uses.unwrap_or(1), expires, now);

@@ -9,7 +9,7 @@ use potluck_gemini::redact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bad;
+use super::{bad, object};
 use crate::me::{present, time};
 
 /// What a name looks like: no control character, and something that is not a space.
@@ -50,7 +50,7 @@ pub struct Make {
 impl Make {
     /// Reads it.
     pub fn read(text: &[u8]) -> Result<Terms, Problem> {
-        let make: Make = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
+        let make: Make = object(text).map_err(|error| unreadable(&error))?;
         let patch = TermsPatch {
             name: Some(make.name),
             expires: Some(make.expires.as_deref().map(moment).transpose()?),
@@ -104,7 +104,7 @@ pub struct Change {
 impl Change {
     /// Reads it.
     pub fn read(text: &[u8]) -> Result<TermsPatch, Problem> {
-        let change: Change = serde_json::from_slice(text).map_err(|error| unreadable(&error))?;
+        let change: Change = object(text).map_err(|error| unreadable(&error))?;
         let expires = change.expires.map(|at| at.as_deref().map(moment).transpose());
         let patch = TermsPatch {
             name: change.name,
@@ -252,6 +252,7 @@ mod tests {
         let expected =
             TermsPatch { expires: Some(None), tokens_per_day: Some(Some(5)), ..Default::default() };
         assert_eq!(patch, expected);
+        assert!(Change::read(b"[null, null]").is_err(), "a list is no object");
         let patch = Change::read(br#"{"expires": "2027-01-31T12:00:00Z"}"#).unwrap();
         assert_eq!(patch.expires, Some(Some(Wall(1_801_396_800_000))));
     }
@@ -261,6 +262,7 @@ mod tests {
         for wrong in [
             "",
             "{}",
+            r#"["x", null, null, null, null, null, null]"#,
             r#"{"name": ""}"#,
             r#"{"name": "x", "requests_per_day": 0}"#,
             r#"{"name": "x", "requests_per_day": -1}"#,
