@@ -240,6 +240,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the caller could have known better.
+    pub(crate) fn blames_caller(self) -> bool {
+        use Refusal::*;
+        matches!(self, NoKey | KeyRefused { .. } | TooManyRefused { .. } | TooLarge)
+    }
+
     /// A stable name for metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -346,6 +352,10 @@ pub struct Exchange {
     pub(crate) spent_tokens: u32,
     /// The attempt tries a limit that only the pool's count enforces.
     pub(crate) beyond: bool,
+    /// It was told to wait for a key,
+    pub(crate) waited: bool,
+    /// and nobody served it so far, through no fault of the caller's.
+    pub(crate) failed: bool,
 }
 
 impl Exchange {

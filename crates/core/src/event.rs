@@ -8,8 +8,8 @@ use crate::{
     id::{KeyId, Slot, Tombstone},
     key::State,
     limits::Limits,
+    pool::Used,
     rest::CooldownRecord,
-    usage::Usage,
 };
 
 /// Something for the driver to do.
@@ -36,13 +36,8 @@ pub enum Event<S> {
         /// Its limits now.
         limits: Limits,
     },
-    /// Store the key's counts.
-    Usage {
-        /// The key.
-        id: KeyId,
-        /// Its counts now, as totals.
-        usage: Usage,
-    },
+    /// Add to what is stored of the use of a key.
+    Usage(Used),
     /// Store what was learned of the key's quotas, in place of what was stored.
     Learned {
         /// The key.
@@ -106,7 +101,6 @@ pub(crate) mod mark {
     pub(crate) const STATE: u8 = 1;
     pub(crate) const COOLDOWNS: u8 = 2;
     pub(crate) const LIMITS: u8 = 4;
-    pub(crate) const USAGE: u8 = 8;
     pub(crate) const PROBE: u8 = 16;
     pub(crate) const LEARNED: u8 = 32;
 }

@@ -3,11 +3,13 @@
 //! - `exchange`: begin, next, finish; `pick`: which key; `report`: what an answer means for the
 //!   exchange; `effect`: what it means for the key;
 //! - `probe`: asking whether a key lives; `timer`: what time brings;
+//! - `books`: what was used, by key, model and day;
 //! - `contributor`: limits and withdrawal; `operator`: what operators do with keys; `events`: what is to be stored; `learned`: of quotas;
 //!   `view`: what is told; `watch`: what is seen as it happens.
 
 mod account;
 mod beyond;
+mod books;
 mod contributor;
 mod effect;
 mod events;
@@ -49,6 +51,8 @@ use crate::{
     wire::{Family, Metered},
 };
 
+use books::Books;
+pub use books::{Amount, Used};
 use contributor::Tombstones;
 pub use contributor::{Changed, Withdrawal};
 use events::Events;
@@ -113,6 +117,7 @@ pub struct Pool<S> {
     guard: Guard,
     tally: Tally,
     watch: Watch,
+    books: Books,
     /// Models of which a key was told that its limit is zero, and until when that is believed.
     billed: Vec<(Box<str>, Mono)>,
     tombstones: Tombstones,
@@ -144,6 +149,7 @@ impl<S: Clone> Pool<S> {
             guard: Guard::default(),
             tally: Tally::default(),
             watch: Watch::default(),
+            books: Books::default(),
             billed: Vec::new(),
             tombstones: Tombstones::default(),
             events: Events::default(),

@@ -7,6 +7,7 @@ use crate::{
     key::State,
     limits::Limits,
     rest::CooldownRecord,
+    tally::Hour,
     time::Wall,
     usage::Usage,
     wire::{Family, Metered},
@@ -103,6 +104,8 @@ pub struct Summary {
     pub models: Vec<Box<str>>,
     /// Attempts of the last hour, by verdict.
     pub last_hour: Vec<(&'static str, u64)>,
+    /// The last day's exchanges by hours, oldest first.
+    pub hours: Vec<Hour>,
 }
 
 /// Keys by state.
@@ -175,6 +178,18 @@ impl AddAssign for Summary {
         self.models.sort_unstable();
         self.models.dedup();
         add(&mut self.last_hour, other.last_hour);
+        other.hours.into_iter().for_each(|hour| add_hour(&mut self.hours, hour));
+    }
+}
+
+fn add_hour(hours: &mut Vec<Hour>, other: Hour) {
+    match hours.iter_mut().find(|hour| hour.at == other.at) {
+        Some(hour) => {
+            hour.served += other.served;
+            hour.failed += other.failed;
+            hour.waited += other.waited;
+        }
+        None => hours.push(other),
     }
 }
 

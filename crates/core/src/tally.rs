@@ -1,6 +1,11 @@
 //! Counts of what came of attempts: since the start, and over the last hour.
 
-use crate::{call::Refusal, rest::Cause, time::Mono, verdict::Verdict};
+use crate::{
+    call::Refusal,
+    rest::Cause,
+    time::{Mono, Wall},
+    verdict::Verdict,
+};
 
 /// Counters of the whole pool.
 #[derive(Debug)]
@@ -12,6 +17,20 @@ pub(crate) struct Tally {
     refusals: [u64; REFUSALS],
     cooldowns: [u64; CAUSES],
     minutes: Box<[Minute; MINUTES]>,
+    hours: Box<[Hour; HOURS]>,
+}
+
+/// What became of the exchanges that ended within an hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// When it began.
+    pub at: Wall,
+    /// Answered by Google with success.
+    pub served: u64,
+    /// Not served, through no fault of their callers.
+    pub failed: u64,
+    /// Told to wait for a key that was about to wake, whatever became of them then.
+    pub waited: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +49,7 @@ impl Default for Tally {
             refusals: [0; REFUSALS],
             cooldowns: [0; CAUSES],
             minutes: Box::new([Minute { at: 0, verdicts: [0; VERDICTS] }; MINUTES]),
+            hours: Box::new([Hour::default(); HOURS]),
         }
     }
 }
@@ -44,6 +64,29 @@ impl Tally {
             *minute = Minute { at, verdicts: [0; VERDICTS] };
         }
         minute.verdicts[place] = minute.verdicts[place].saturating_add(1);
+    }
+
+    /// An exchange has ended.
+    pub(crate) fn ended(&mut self, served: bool, failed: bool, waited: bool, now: Wall) {
+        let at = Wall(now.0 - now.0.rem_euclid(HOUR));
+        let hour = &mut self.hours[place_of(at)];
+        if hour.at != at {
+            *hour = Hour { at, ..Hour::default() };
+        }
+        hour.served += u64::from(served);
+        hour.failed += u64::from(failed);
+        hour.waited += u64::from(waited);
+    }
+
+    /// The last day by hours, oldest first, the present one last.
+    pub(crate) fn last_day(&self, now: Wall) -> Vec<Hour> {
+        let present = now.0 - now.0.rem_euclid(HOUR);
+        let begins = (0..HOURS as i64).rev().map(|ago| Wall(present - ago * HOUR));
+        let told = begins.map(|at| {
+            let hour = self.hours[place_of(at)];
+            if hour.at == at { hour } else { Hour { at, ..Hour::default() } }
+        });
+        told.collect()
     }
 
     pub(crate) fn refusal(&mut self, refusal: Refusal) {
@@ -84,10 +127,30 @@ const VERDICTS: usize = Verdict::NAMES.len();
 const REFUSALS: usize = Refusal::NAMES.len();
 const CAUSES: usize = Cause::ALL.len();
 const MINUTES: usize = 60;
+const HOURS: usize = 24;
+/// In milliseconds.
+const HOUR: i64 = 3_600_000;
+
+fn place_of(hour: Wall) -> usize {
+    hour.0.div_euclid(HOUR).rem_euclid(HOURS as i64) as usize
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_day_is_told_hour_by_hour_with_those_in_which_nothing_was() {
+        let mut tally = Tally::default();
+        let at = |hour: i64| Wall(hour * HOUR + 5);
+        tally.ended(true, false, true, at(100));
+        tally.ended(false, true, false, at(102));
+        let day = tally.last_day(at(102));
+        assert_eq!(day.len(), 24);
+        let told: Vec<_> = day[21..].iter().map(|h| (h.served, h.failed, h.waited)).collect();
+        assert_eq!(told, [(1, 0, 1), (0, 0, 0), (0, 1, 0)]);
+        assert!(tally.last_day(at(124)).iter().all(|hour| hour.served == 0));
+    }
 
     #[test]
     fn the_last_hour_forgets_minute_by_minute() {

@@ -28,7 +28,7 @@ use potluck_gemini::answer::Problem;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::problem;
+use crate::{problem, usage};
 use listing::Wanted;
 use sights::Place;
 
@@ -58,6 +58,10 @@ pub enum Task {
     ChangeMany,
     /// To look on.
     Watch(Place),
+    /// What was used, day by day.
+    Usage(usage::Wanted),
+    /// The same of each key, as a table.
+    UsageTable(usage::Wanted),
     /// The settings in force.
     Settings,
     /// To erase a key.

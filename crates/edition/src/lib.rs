@@ -15,7 +15,7 @@
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
 //! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
 //! - [`admission`]: who may come without a key, and with one that nobody knows;
-//! - [`spent`]: what an answer used;
+//! - [`spent`]: what an answer used; [`usage`]: what was used, day by day;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
 
 pub mod admin;
@@ -40,3 +40,4 @@ pub mod spent;
 pub mod storing;
 pub mod table;
 pub mod uploads;
+pub mod usage;

@@ -32,6 +32,7 @@ const PAGES: &[(&str, Page)] = &[
     ("/badge.svg", Page::Badge),
     ("/pool", Page::Pool),
     ("/pool/me", Page::Me),
+    ("/pool/me/usage", Page::MyUsage),
     ("/healthz", Page::Alive),
     ("/readyz", Page::Ready),
     ("/metrics", Page::Metrics),
@@ -57,6 +58,8 @@ pub enum Page {
     Pool,
     /// A contributor's own view.
     Me,
+    /// What a contributor lent and borrowed, day by day.
+    MyUsage,
     /// Whether the process runs.
     Alive,
     /// Whether it should be sent traffic.
@@ -132,6 +135,7 @@ mod tests {
             ("/keycount", Some(Page::KeyCount)),
             ("/pool", Some(Page::Pool)),
             ("/pool/me", Some(Page::Me)),
+            ("/pool/me/usage", Some(Page::MyUsage)),
             ("/pool/admin", Some(Page::Admin)),
             ("/pool/admin/keys", Some(Page::Admin)),
             ("/pool/administrator", None),

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use potluck_core::{
-    Cause, CooldownRecord, KeyId, KeyRecord, Limits, Now, Pool, Reason, Scope, State, Usage, Wall,
+    Cause, CooldownRecord, KeyId, KeyRecord, Limits, Now, Pool, Reason, Scope, State, Usage, Used,
+    Wall,
 };
 use potluck_store as store;
 
@@ -94,11 +95,31 @@ fn record(
             lent_tokens: total.lent_tokens,
             borrowed_calls: total.borrowed_calls,
             borrowed_tokens: total.borrowed_tokens,
+            own_calls: total.own_calls,
+            own_tokens: total.own_tokens,
             lent_today: u32::try_from(today).unwrap_or(u32::MAX),
             day_end,
-            ..Usage::default()
         },
         learned: Box::default(),
+    }
+}
+
+/// What was used, for the store.
+pub fn used(used: &Used) -> store::Usage {
+    let amount = &used.amount;
+    store::Usage {
+        key: used.id.0,
+        day: day_ending(used.day_end),
+        model: used.model.to_string(),
+        amount: store::UsageTotal {
+            lent_calls: amount.lent_calls,
+            lent_tokens: amount.lent_tokens,
+            borrowed_calls: amount.borrowed_calls,
+            borrowed_tokens: amount.borrowed_tokens,
+            own_calls: amount.own_calls,
+            own_tokens: amount.own_tokens,
+            failed_calls: amount.failed_calls,
+        },
     }
 }
 

@@ -1,7 +1,9 @@
 //! The pool as passers-by see it, as JSON.
 
-use potluck_core::Summary;
+use potluck_core::{Hour, Summary};
 use serde_json::{Map, Value, json};
+
+use crate::me;
 
 /// `GET /keycount`, in the very words that the original's badge reads.
 pub fn key_count(keys: usize) -> Value {
@@ -23,7 +25,17 @@ pub fn summary(summary: &Summary) -> Value {
         },
         "models": summary.models,
         "lastHour": last_hour,
+        "hours": hours(&summary.hours),
     })
+}
+
+/// By when they began, so that several pools' add up.
+fn hours(hours: &[Hour]) -> Map<String, Value> {
+    let told = hours.iter().map(|hour| {
+        let Hour { at, served, failed, waited } = *hour;
+        (me::time(at), json!({ "served": served, "failed": failed, "waited": waited }))
+    });
+    told.collect()
 }
 
 /// What several pools tell, as if they were one: counts are added, lists are joined.

@@ -6,12 +6,6 @@ import { count } from "/pool/assets/shared.js";
 const HEIGHT = 240;
 const charts = new Map();
 
-/** The last so many days up to today, in UTC as the server counts them. */
-export function lastDays(many) {
-  const day = (ago) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
-  return Array.from({ length: many }, (_, n) => day(many - 1 - n));
-}
-
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", timeZone: "UTC" });
 

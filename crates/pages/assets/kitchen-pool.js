@@ -1,7 +1,7 @@
 // How the pool is.
 
 import { at, count, element, row, when, write } from "/pool/assets/shared.js";
-import { draw, lastDays } from "/pool/assets/chart.js";
+import { draw } from "/pool/assets/chart.js";
 import { named, sentence, words } from "/pool/assets/words.js";
 
 const DAYS = 30;
@@ -32,9 +32,9 @@ async function showDays(operate) {
   const usage = await operate(`/usage?days=${DAYS}`).catch(() => undefined);
   at("days").hidden = !usage?.days?.length;
   if (at("days").hidden) return;
-  const days = lastDays(DAYS);
+  const days = usage.days.map(({ day }) => day);
   const models = new Map(usage.days.map(({ day, models }) => [day, Object.values(models)]));
-  const sum = (day, of) => (models.get(day) ?? []).reduce((all, model) => all + of(model), 0);
+  const sum = (day, of) => models.get(day).reduce((all, model) => all + of(model), 0);
   const [lent, own, failed] = [
     (model) => model.lent.calls,
     (model) => model.own.calls,

@@ -1,7 +1,7 @@
 // A contributor's place. The key is held by this module alone, and goes in a header.
 
 import { ask, at, count, element, every, row, when, wholeMoment, write } from "/pool/assets/shared.js";
-import { draw, lastDays } from "/pool/assets/chart.js";
+import { draw } from "/pool/assets/chart.js";
 import { sentence, words } from "/pool/assets/words.js";
 
 const EVERY = 10_000;
@@ -147,10 +147,10 @@ async function showDays() {
   const usage = await mine(`/usage?days=${DAYS}`).catch(() => undefined);
   at("days").hidden = !usage?.days?.length;
   if (at("days").hidden) return;
-  const days = lastDays(DAYS);
+  const days = usage.days.map(({ day }) => day);
   const models = new Map(usage.days.map(({ day, models }) => [day, Object.values(models)]));
   const sum = (day, part) =>
-    (models.get(day) ?? []).reduce((all, model) => all + (model[part]?.calls ?? 0), 0);
+    models.get(day).reduce((all, model) => all + (model[part]?.calls ?? 0), 0);
   const [lent, borrowed, own] =
     ["lent", "borrowed", "own"].map((part) => days.map((day) => sum(day, part)));
   draw(at("chart"), days, [

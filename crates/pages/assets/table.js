@@ -1,29 +1,15 @@
-// Keeps the numbers fresh, and copies what is to be copied. The page says everything without it.
+// Keeps the numbers fresh, and copies what is to be copied. The page says everything without it; what
+// is fresh is the same page, asked for again.
 
 const EVERY = 10_000;
-const at = (id) => document.getElementById(id);
-
-function show({ keys, lastHour }) {
-  const attempts = Object.values(lastHour).reduce((sum, count) => sum + count, 0);
-  const served = lastHour.served ?? 0;
-  const numbers = {
-    serving: keys.serving,
-    resting: keys.resting + keys.held,
-    paused: keys.paused,
-    disabled: keys.disabled,
-    served,
-    elsewhere: attempts - served,
-  };
-  for (const [id, number] of Object.entries(numbers)) {
-    if (at(id).textContent !== String(number)) at(id).textContent = number;
-  }
-  at("now").className = `open-${keys.serving > 0 ? "yes" : "no"}`;
-}
 
 async function refresh() {
   if (document.hidden) return;
-  const answer = await fetch("/pool").catch(() => undefined);
-  if (answer?.ok) show(await answer.json());
+  const answer = await fetch(location.href, { cache: "no-store" }).catch(() => undefined);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const [now, then] = [document, fresh].map((page) => page.getElementById("now"));
+  if (!now.isEqualNode(then)) now.replaceWith(document.adoptNode(then));
 }
 
 /** A button before each example, where the browser lets us copy. */

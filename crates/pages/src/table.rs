@@ -7,16 +7,18 @@ use crate::language::Language;
 /// The page at `/`: `base` is this server's own address, `pool` what `/pool` tells.
 pub fn html(language: Language, base: &str, pool: &Value) -> String {
     let keys = |state: &str| pool["keys"][state].as_u64().unwrap_or(0);
-    let served = pool["lastHour"]["served"].as_u64().unwrap_or(0);
-    let attempts: u64 = pool["lastHour"].as_object().into_iter().flatten().filter_map(count).sum();
+    let hours: Vec<&Value> =
+        pool["hours"].as_object().into_iter().flatten().map(|(_, h)| h).collect();
+    let day = |what: &str| hours.iter().filter_map(|hour| hour[what].as_u64()).sum();
     let serving = keys("serving");
     let numbers = [
         ("serving", serving),
         ("resting", keys("resting") + keys("held")),
         ("paused", keys("paused")),
         ("disabled", keys("disabled")),
-        ("served", served),
-        ("elsewhere", attempts.saturating_sub(served)),
+        ("served", day("served")),
+        ("failed", day("failed")),
+        ("waited", day("waited")),
     ];
     let mut page = match language {
         Language::English => ENGLISH,
@@ -24,6 +26,7 @@ pub fn html(language: Language, base: &str, pool: &Value) -> String {
     }
     .replace("{base}", &escaped(base))
     .replace("{models}", &models(language, pool))
+    .replace("{hours}", &bars(&hours))
     .replace("{joining}", joining(language, pool))
     .replace("{open}", if serving > 0 { "yes" } else { "no" });
     for (name, number) in numbers {
@@ -35,8 +38,30 @@ pub fn html(language: Language, base: &str, pool: &Value) -> String {
 const ENGLISH: &str = include_str!("../assets/table.en.html");
 const CHINESE: &str = include_str!("../assets/table.zh.html");
 
-fn count((_, number): (&String, &Value)) -> Option<u64> {
-    number.as_u64()
+/// A bar for each hour: what was served, and on top what was not, against the busiest hour.
+fn bars(hours: &[&Value]) -> String {
+    let of = |hour: &Value, what: &str| hour[what].as_u64().unwrap_or(0);
+    let busiest = hours.iter().map(|hour| of(hour, "served") + of(hour, "failed")).max();
+    let most = busiest.unwrap_or(0).max(1);
+    let mut bars = String::new();
+    for (hour, at) in hours.iter().zip(0_u64..) {
+        let (served, failed) = (of(hour, "served"), of(hour, "failed"));
+        let [served, both] = [served, served + failed].map(|calls| height(calls, most));
+        for (kind, top, low) in [("served", served, 0), ("failed", both, served)] {
+            if top > low {
+                let (x, y, tall) = (at * 10 + 1, 60 - top, top - low);
+                bars.push_str(&format!(
+                    "<rect class=\"{kind}\" x=\"{x}\" y=\"{y}\" width=\"8\" height=\"{tall}\"></rect>"
+                ));
+            }
+        }
+    }
+    bars
+}
+
+/// Whatever is not nothing is seen.
+fn height(calls: u64, most: u64) -> u64 {
+    (calls * 60).div_ceil(most)
 }
 
 fn models(language: Language, pool: &Value) -> String {
@@ -103,7 +128,10 @@ mod tests {
         let pool = json!({
             "keys": { "serving": 12, "resting": 3, "held": 1, "paused": 2, "disabled": 4 },
             "models": ["gemini-x", "<script>alert(1)</script>{base}"],
-            "lastHour": { "served": 90, "minute": 7, "trouble": 3 },
+            "hours": {
+                "2026-11-26T22:00:00Z": { "served": 80, "failed": 1, "waited": 2 },
+                "2026-11-26T23:00:00Z": { "served": 10, "failed": 0, "waited": 3 },
+            },
         });
         html(language, "http://pool.example\"><b>:1", &pool)
     }
@@ -113,8 +141,7 @@ mod tests {
         let pages = [Language::English, Language::Chinese].map(page);
         for page in &pages {
             assert!(!page.contains('{'), "{page}");
-            for (id, number) in [("serving", 12), ("resting", 4), ("served", 90), ("elsewhere", 10)]
-            {
+            for (id, number) in [("serving", 12), ("resting", 4), ("served", 90), ("failed", 1)] {
                 assert!(page.contains(&format!("id=\"{id}\">{number}</")), "{id}");
             }
         }

@@ -25,7 +25,7 @@ use crate::app::{App, Hand};
 use crate::caller::Caller;
 use crate::pools::PartNumber;
 use crate::transport::body;
-use crate::{Reply, local, me};
+use crate::{Reply, local, me, usage};
 
 /// Answers an operator, and nobody else.
 pub async fn answer(
@@ -61,6 +61,8 @@ pub async fn answer(
             many::change(app, act, &ids).await
         }
         Task::Watch(place) => Ok(watch(app, &place)),
+        Task::Usage(wanted) => usage::told(app, wanted).await,
+        Task::UsageTable(wanted) => usage::table(app, wanted).await,
         Task::Settings => Ok(local::json(&json!(InForce::of(&app.settings.in_force)))),
         Task::Tokens => Ok(admission::tokens(app)),
         Task::MakeToken => admission::make_token(app, &read(request, tokens::MAX).await?).await,

@@ -40,6 +40,8 @@ pub struct App {
     pub tokens: parking_lot::Mutex<Tokens>,
     /// Invites for keys that nobody knows.
     pub invites: parking_lot::Mutex<Invites>,
+    /// How often the pool's wishes were carried out.
+    pub turns: tokio::sync::watch::Sender<u64>,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
     /// Time.

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
-use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, Tombstone};
-use potluck_edition::orders::{Counts, Order};
-use potluck_edition::{admission, alarm};
+use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, Tombstone, Wall};
+use potluck_edition::orders::{Order, Orders};
+use potluck_edition::{admission, alarm, rows};
 use potluck_gemini::{Dialect, failure};
-use potluck_store::{Answer, StoreError};
+use potluck_store::{Answer, StoreError, Sweep};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -32,6 +32,10 @@ const TICK: Duration = Duration::from_millis(250);
 /// What tokens used is written every so many ticks: every five seconds, for a restart may forget as
 /// much.
 const TOKENS_EVERY: u64 = 20;
+/// Old counts are summed up every so many ticks: at the start, and about every hour.
+const SWEEP_EVERY: u64 = 4 * 3600;
+/// Counts are kept by day for so long, and what was learned of quotas.
+const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Events taken in one turn, so that the lock is let go between: what was learned of a key is a text
 /// that takes some microseconds to be written.
 const TURN: usize = 64;
@@ -43,9 +47,8 @@ const PROBE: Duration = Duration::from_secs(30);
 const MAX_ERROR: usize = 64 << 10;
 
 /// Carries out what the pool wants until it is told to stop, and then writes the rest down.
-/// `counts` are each part's, as they are on the disk.
-pub async fn run(hand: Hand, counts: Vec<Counts>, mut stop: oneshot::Receiver<()>) {
-    let mut scribe = Scribe { counts, again: Vec::new() };
+pub async fn run(hand: Hand, mut stop: oneshot::Receiver<()>) {
+    let mut scribe = Scribe::default();
     let probes = Arc::new(Semaphore::new(PROBES));
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,6 +62,10 @@ pub async fn run(hand: Hand, counts: Vec<Counts>, mut stop: oneshot::Receiver<()
         hand.app.pools.all().for_each(|mut pool| pool.handle_timeout(hand.app.clock.now()));
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;
+        hand.app.turns.send_modify(|turns| *turns += 1);
+        if ticks.is_multiple_of(SWEEP_EVERY) {
+            sweep(&hand.app).await;
+        }
         ticks += 1;
         if ticks.is_multiple_of(TOKENS_EVERY) {
             write_tokens(&hand.app).await;
@@ -67,6 +74,16 @@ pub async fn run(hand: Hand, counts: Vec<Counts>, mut stop: oneshot::Receiver<()
     hand.app.pools.all().for_each(|mut pool| pool.flush());
     scribe.turn(&hand, None).await;
     write_tokens(&hand.app).await;
+}
+
+/// Sums up what was used long ago, and forgets what was learned and not used since.
+async fn sweep(app: &App) {
+    let kept = Wall(clock::wall().0 - KEPT_FOR.as_millis() as i64);
+    // Keys that were out for long are erased by the pool.
+    let sweep = Sweep { disabled_before: i64::MIN, days_before: rows::day_ending(kept) };
+    if let Err(error) = app.store.sweep(sweep).await {
+        tracing::warn!(%error, "old counts are yet to be summed up");
+    }
 }
 
 /// Writes down what access tokens used.
@@ -89,9 +106,8 @@ async fn write_tokens(app: &App) {
 type Told = (PartNumber, Event<Lent>);
 
 /// Writes the pool's changes down.
+#[derive(Default)]
 struct Scribe {
-    /// Each part's.
-    counts: Vec<Counts>,
     /// What the store had no room for.
     again: Vec<Told>,
 }
@@ -105,9 +121,12 @@ impl Scribe {
                 return;
             }
             let learned = events.extract_if(.., |(_, event)| is_learned(event)).collect();
+            let used =
+                events.extract_if(.., |(_, event)| matches!(event, Event::Usage(_))).collect();
             for told in events.drain(..) {
                 self.carry_out(hand, told, probes).await;
             }
+            self.write_used(&hand.app, used).await;
             self.write_learned(&hand.app, learned).await;
             if !self.again.is_empty() {
                 return;
@@ -136,12 +155,30 @@ impl Scribe {
         }
     }
 
+    /// What was used is written together: it is told of every key and model in use at once. It adds
+    /// to what is there, so that what is written must not be written again.
+    async fn write_used(&mut self, app: &App, events: Vec<Told>) {
+        let rows: Vec<_> = events
+            .iter()
+            .filter_map(|(part, event)| match Orders::of_part(*part).order(event, clock::wall()) {
+                Some(Order::Usage(row)) => Some(row),
+                _ => None,
+            })
+            .collect();
+        if rows.is_empty() {
+            return;
+        }
+        if let Err(error) = app.store.add_usage(rows).await {
+            self.failed(app, error, events);
+        }
+    }
+
     /// Some of these are told every half-minute, a key and a quota each: they are written together,
     /// and behind all else, as an erased key has nothing to be learned of.
     async fn write_learned(&mut self, app: &App, events: Vec<Told>) {
         let (mut keys, mut quotas) = (Vec::new(), Vec::new());
         for (part, event) in &events {
-            match self.counts[usize::from(*part)].order(event, clock::wall()) {
+            match Orders::of_part(*part).order(event, clock::wall()) {
                 Some(Order::Learned(learned)) => keys.push(learned),
                 Some(Order::Quota(quota)) => quotas.push(quota),
                 _ => {}
@@ -174,11 +211,10 @@ impl Scribe {
         part: PartNumber,
         event: &Event<Lent>,
     ) -> Result<(), StoreError> {
-        let counts = &mut self.counts[usize::from(part)];
-        let Some(order) = counts.order(event, clock::wall()) else { return Ok(()) };
-        give(app, part, order).await?;
-        counts.written(event);
-        Ok(())
+        match Orders::of_part(part).order(event, clock::wall()) {
+            Some(order) => give(app, part, order).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Lease {
         if let (Step::Refuse(_), Some(guest)) = (&step, exchange.guest())
             && let Some(found) = app.pools.elsewhere(call, guest, now)
         {
-            app.pools.at(home).finish(exchange, End::LEFT, now);
+            app.pools.at(home).pass_on(exchange, now);
             Elsewhere { part, exchange, step } = found;
         }
         let (exchange, app) = (Some(Box::new(exchange)), app.clone());
@@ -137,13 +137,16 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(exchange) = self.exchange.take() else { return };
         let (now, bearer) = (self.app.clock.now(), exchange.bearer());
-        self.app.pools.at(self.part).finish(*exchange, self.end, now);
+        let mut pool = self.app.pools.at(self.part);
+        let lent = bearer.filter(|_| self.is_guest() && self.end.ending != Ending::Left);
+        let lent = lent.map(|bearer| (bearer, pool.model_of(&exchange)));
+        pool.finish(*exchange, self.end, now);
+        drop(pool);
         if let Some(token) = self.token {
             self.app.tokens.lock().spent(token, self.end.tokens, now);
         }
-        if let Some(bearer) = bearer.filter(|_| self.is_guest() && self.end.ending != Ending::Left)
-        {
-            self.app.pools.at(self.home).borrowed_elsewhere(bearer, self.end.tokens, now);
+        if let Some((bearer, model)) = lent {
+            self.app.pools.at(self.home).borrowed_elsewhere(bearer, &model, self.end.tokens, now);
         }
     }
 }

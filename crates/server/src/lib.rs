@@ -45,6 +45,7 @@ mod start;
 mod tokens;
 pub mod transport;
 mod uploads;
+mod usage;
 
 pub use start::{Server, StartError, StopError};
 

@@ -29,7 +29,7 @@ pub async fn answer(
 ) -> Result<Reply, Told> {
     let native = |problem| (problem, Dialect::Native);
     match page {
-        Page::Me => return me::answer(hand, request).await.map_err(native),
+        Page::Me | Page::MyUsage => return me::answer(hand, request).await.map_err(native),
         Page::Admin => return admin::answer(hand, request, caller).await.map_err(native),
         _ => {}
     }
@@ -55,7 +55,7 @@ pub async fn answer(
             }
             typed(numbers::TYPE, app.metrics.text(app))
         }
-        Page::Me | Page::Admin => unreachable!("answered above"),
+        Page::Me | Page::MyUsage | Page::Admin => unreachable!("answered above"),
     })
 }
 
@@ -83,7 +83,8 @@ pub fn json(value: &serde_json::Value) -> Reply {
     typed(JSON, format!("{value}\n"))
 }
 
-fn typed(kind: &'static str, body: impl Into<bytes::Bytes>) -> Reply {
+/// A body with its label, that is not to be kept by anybody on the way.
+pub fn typed(kind: &'static str, body: impl Into<bytes::Bytes>) -> Reply {
     let mut reply = Response::new(Answer::whole(body));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

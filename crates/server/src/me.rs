@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use potluck_core::{Changed, KeyId, LimitsPatch, Tombstone, Withdrawal};
+use potluck_edition::pages::{self, Page};
+use potluck_edition::usage::Days;
 use potluck_edition::{me, problem, rows};
 use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
@@ -13,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::app::{App, Hand};
 use crate::transport::{Answer, body};
-use crate::{Reply, clock, local, tokens};
+use crate::{Reply, clock, local, tokens, usage};
 
 /// How long a withdrawal waits for the calls that have the key in hand (design §2).
 const LAST_LEASE: Duration = Duration::from_secs(5);
@@ -28,6 +30,14 @@ pub async fn answer(hand: &Hand, request: Request<Incoming>) -> Result<Reply, Pr
     }
     let key = problem::key(shown)?;
     let (id, tombstone) = (hand.app.key_id(&key), hand.app.tombstone(&key));
+    if pages::find(request.uri().path()) == Some(Page::MyUsage) {
+        return match *request.method() {
+            Method::GET | Method::HEAD => {
+                usage::of_key(&hand.app, id, Days::asked(request.uri().query())?).await
+            }
+            _ => Err(problem::other_method("GET, HEAD")),
+        };
+    }
     match *request.method() {
         Method::GET | Method::HEAD => look(hand, id, tombstone),
         Method::PATCH => {

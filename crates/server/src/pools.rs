@@ -6,9 +6,7 @@
 //! where nothing is left for it others are asked. One part is a pool like any other.
 
 use parking_lot::{Mutex, MutexGuard};
-use potluck_core::{
-    Call, End, Exchange, Guest, KeyId, Metrics, Now, Pool, Seek, Spill, Step, Summary,
-};
+use potluck_core::{Call, Exchange, Guest, KeyId, Metrics, Now, Pool, Seek, Spill, Step, Summary};
 
 use crate::lent::Lent;
 
@@ -105,7 +103,7 @@ impl Pools {
             let mut exchange = pool.begin(call, now);
             match pool.next(&mut exchange, now) {
                 Step::Refuse(refusal) => {
-                    pool.finish(exchange, End::LEFT, now);
+                    pool.pass_on(exchange, now);
                     drop(pool);
                     self.spill.lock().refused(part, seek, refusal, now.mono);
                 }

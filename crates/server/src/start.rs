@@ -15,7 +15,6 @@ use potluck_core::tokens::Tokens;
 use potluck_core::{Config, KeyId, Pool, Tombstone};
 use potluck_edition::admission;
 use potluck_edition::ids::RequestIds;
-use potluck_edition::orders::Counts;
 use potluck_edition::rows;
 use potluck_store::{AdmissionStore, OpenError, SqliteStore, Store, StoreError};
 use potluck_vault::Vault;
@@ -103,7 +102,7 @@ impl Server {
         let addr = door.listener.local_addr().map_err(StartError::System)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(StartError::System)?;
-        let (pools, counts, seed) = runtime.block_on(hydrate(&*store, &vault, &settings))?;
+        let (pools, seed) = runtime.block_on(hydrate(&*store, &vault, &settings))?;
         let (tokens, invites) = runtime.block_on(admissions(&*store))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
@@ -113,6 +112,7 @@ impl Server {
             pools,
             gate: Default::default(),
             sessions: Default::default(),
+            turns: Default::default(),
             vault,
             tokens: tokens.into(),
             invites: invites.into(),
@@ -129,7 +129,7 @@ impl Server {
         let hand = Hand { app, upstream };
         let thread = std::thread::Builder::new()
             .name("potluck".to_owned())
-            .spawn(move || run(&runtime, door, &workers, hand, counts))
+            .spawn(move || run(&runtime, door, &workers, hand))
             .map_err(StartError::System)?;
         Ok(Server { addr, shutdown, keys, thread: Mutex::new(Some(thread)) })
     }
@@ -195,12 +195,12 @@ fn door(settings: &Settings) -> Result<Door, StartError> {
     Ok(Door { listener, tls, limits, trusted: settings.trusted_proxies.clone() })
 }
 
-/// The pool out of the store, each key in its part, each key's counts as stored, and a seed nobody can foresee.
+/// The pool out of the store, each key in its part, and a seed nobody can foresee.
 async fn hydrate(
     store: &dyn Store,
     vault: &Vault,
     settings: &Settings,
-) -> Result<(Pools, Vec<Counts>, u64), StartError> {
+) -> Result<(Pools, u64), StartError> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(io::Error::other(error)))?;
     let seed = u64::from_le_bytes(seed);
@@ -211,7 +211,6 @@ async fn hydrate(
     let clock = Clock::start();
     let day_end = potluck_core::next_midnight(clock::wall());
     let snapshot = store.load(rows::day_ending(day_end)).await?;
-    let mut counts: Vec<_> = (0..parts.max(1)).map(Counts::of_part).collect();
     for stone in &snapshot.tombstones {
         pools.iter_mut().for_each(|pool| pool.restore_tombstone(Tombstone(stone.id)));
     }
@@ -229,10 +228,9 @@ async fn hydrate(
         };
         let record = found.record(row, day_end);
         let home = usize::from(home(record.id, parts));
-        counts[home].stored(record.id, record.usage);
         pools[home].restore(record, Lent::of(&key), clock.now());
     }
-    Ok((Pools::new(pools), counts, seed))
+    Ok((Pools::new(pools), seed))
 }
 
 /// Who may come without a key, and with one that nobody knows.
@@ -249,13 +247,7 @@ async fn admissions(store: &dyn AdmissionStore) -> Result<(Tokens, Invites), Sta
 }
 
 /// Serves until it is told to stop, then leaves everything on the disk.
-fn run(
-    runtime: &Runtime,
-    door: Door,
-    workers: &Workers,
-    hand: Hand,
-    counts: Vec<Counts>,
-) -> Result<(), StopError> {
+fn run(runtime: &Runtime, door: Door, workers: &Workers, hand: Hand) -> Result<(), StopError> {
     runtime.block_on(async {
         let shutdown = hand.app.shutdown.clone();
         let make = |worker| {
@@ -267,7 +259,7 @@ fn run(
             move |request, peer| handle::handle(hand.clone(), request, peer)
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let beside = tokio::spawn(background::run(hand.clone(), counts, stopped));
+        let beside = tokio::spawn(background::run(hand.clone(), stopped));
         let served = serve(door, workers, make, shutdown).await;
         // Fails only if the task has ended by itself, which is told below.
         let _ = stop.send(());

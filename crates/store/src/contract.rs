@@ -14,7 +14,7 @@ use potluck_vault::Sealed;
 
 use crate::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Tombstone, Usage,
-    UsageTotal,
+    UsageTotal, UseOf,
 };
 use crate::{Answer, Inserted, Store, StoreError, sql};
 
@@ -51,6 +51,7 @@ cases! {
     what_was_learned_and_not_used_is_forgotten
     an_erased_key_may_join_again
     usage_adds_up_and_stops_at_the_largest_number
+    use_is_told_of_one_key_of_each_and_of_all_together
     old_days_are_summed_up
     keys_disabled_too_long_are_erased
     a_sweep_takes_some_at_a_time
@@ -240,6 +241,20 @@ async fn usage_adds_up_and_stops_at_the_largest_number(place: &dyn Place) {
     assert_eq!(snapshot.totals, [(id(1), amount(sql::LARGEST))]);
 }
 
+async fn use_is_told_of_one_key_of_each_and_of_all_together(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    store.insert(row(1), stone(1)).await.unwrap();
+    store.insert(row(2), stone(2)).await.unwrap();
+    let all = vec![used(1, 8, "flash", 1), used(1, 9, "flash", 3), used(2, 9, "flash", 4)];
+    store.add_usage(all.clone()).await.unwrap();
+
+    assert_eq!(store.usage(0, UseOf::Each).await.unwrap(), all);
+    assert_eq!(store.usage(9, UseOf::Key(id(1))).await.unwrap(), [used(1, 9, "flash", 3)]);
+    let together = store.usage(9, UseOf::All).await.unwrap();
+    let of_all = Usage { key: [0; 16], ..used(1, 9, "flash", 7) };
+    assert_eq!(together, [of_all]);
+}
+
 async fn old_days_are_summed_up(place: &dyn Place) {
     let store = place.open().await.unwrap();
     store.insert(row(1), stone(1)).await.unwrap();
@@ -394,5 +409,8 @@ fn amount(calls: u64) -> UsageTotal {
         lent_tokens: calls,
         borrowed_calls: calls,
         borrowed_tokens: calls,
+        own_calls: calls,
+        own_tokens: calls,
+        failed_calls: calls,
     }
 }

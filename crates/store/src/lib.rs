@@ -27,7 +27,7 @@ pub use admission::AdmissionStore;
 pub use error::StoreError;
 pub use rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
-    Usage, UsageTotal,
+    Usage, UsageTotal, UseOf,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteStore};

@@ -95,6 +95,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0003_tokens.sql",
         sql: include_str!("../migrations/0003_tokens.sql"),
     },
+    Migration {
+        number: 4,
+        name: "0004_usage.sql",
+        sql: include_str!("../migrations/0004_usage.sql"),
+    },
 ];
 
 /// The table that records what was applied.

@@ -115,6 +115,23 @@ pub struct UsageTotal {
     pub borrowed_calls: u64,
     /// Tokens of those.
     pub borrowed_tokens: u64,
+    /// Calls of its bearer served with this very key.
+    pub own_calls: u64,
+    /// Tokens of those.
+    pub own_tokens: u64,
+    /// Calls of its bearer that nobody served.
+    pub failed_calls: u64,
+}
+
+/// Whose use is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UseOf {
+    /// One key's.
+    Key(RowId),
+    /// Each key's.
+    Each,
+    /// That of all keys together, told of the key that is all zeros.
+    All,
 }
 
 /// What was learned of one key's quotas.

@@ -35,28 +35,37 @@ pub const PUT_COOLDOWN: &str = "INSERT INTO cooldowns (key_id, scope, until, why
 pub const FORGET_COOLDOWNS: &str = "DELETE FROM cooldowns WHERE key_id = ?1";
 
 /// Adds to one key's use, if it is there. 1 key, 2 day, 3 model, 4 lent calls, 5 lent tokens,
-/// 6 borrowed calls, 7 borrowed tokens, 8 [`LARGEST`].
+/// 6 borrowed calls, 7 borrowed tokens, 8 own calls, 9 own tokens, 10 failed calls, 11 [`LARGEST`].
 pub const ADD_USAGE: &str = "INSERT INTO usage (key_id, day, model,
-        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens,
+        own_calls, own_tokens, failed_calls)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
     ON CONFLICT (key_id, day, model) DO UPDATE SET
-        lent_calls = min(?8, lent_calls + excluded.lent_calls),
-        lent_tokens = min(?8, lent_tokens + excluded.lent_tokens),
-        borrowed_calls = min(?8, borrowed_calls + excluded.borrowed_calls),
-        borrowed_tokens = min(?8, borrowed_tokens + excluded.borrowed_tokens)";
+        lent_calls = min(?11, lent_calls + excluded.lent_calls),
+        lent_tokens = min(?11, lent_tokens + excluded.lent_tokens),
+        borrowed_calls = min(?11, borrowed_calls + excluded.borrowed_calls),
+        borrowed_tokens = min(?11, borrowed_tokens + excluded.borrowed_tokens),
+        own_calls = min(?11, own_calls + excluded.own_calls),
+        own_tokens = min(?11, own_tokens + excluded.own_tokens),
+        failed_calls = min(?11, failed_calls + excluded.failed_calls)";
 
 /// As [`ADD_USAGE`], of many keys at once, for a database that asks a price for each statement.
-/// 1 a JSON list of lists, each in the order of the other's parameters 1 to 7 and the key in hex,
+/// 1 a JSON list of lists, each in the order of the other's parameters 1 to 10 and the key in hex,
 /// 2 [`LARGEST`].
 pub const ADD_USAGES: &str = "INSERT INTO usage (key_id, day, model,
-        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens)
-    SELECT keys.id, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens,
+        own_calls, own_tokens, failed_calls)
+    SELECT keys.id, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+        value ->> 7, value ->> 8, value ->> 9
         FROM json_each(?1) JOIN keys ON keys.id = unhex(value ->> 0) WHERE true
     ON CONFLICT (key_id, day, model) DO UPDATE SET
         lent_calls = min(?2, lent_calls + excluded.lent_calls),
         lent_tokens = min(?2, lent_tokens + excluded.lent_tokens),
         borrowed_calls = min(?2, borrowed_calls + excluded.borrowed_calls),
-        borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens)";
+        borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens),
+        own_calls = min(?2, own_calls + excluded.own_calls),
+        own_tokens = min(?2, own_tokens + excluded.own_tokens),
+        failed_calls = min(?2, failed_calls + excluded.failed_calls)";
 
 /// Puts what was learned of one key, if it is there. 1 key, 2 day, 3 facts.
 pub const PUT_LEARNED: &str = "INSERT INTO learned (key_id, day, facts)
@@ -107,15 +116,20 @@ pub const SWEEP_KEYS: &str = "DELETE FROM keys WHERE id IN (
 /// Sums up old days in day 0: before [`DROP_DAYS`], in one transaction. 1 first day that is kept,
 /// 2 [`LARGEST`].
 pub const SUM_DAYS: &str = "INSERT INTO usage (key_id, day, model,
-        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens)
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens,
+        own_calls, own_tokens, failed_calls)
     SELECT key_id, 0, model, min(?2, sum(lent_calls)), min(?2, sum(lent_tokens)),
-        min(?2, sum(borrowed_calls)), min(?2, sum(borrowed_tokens))
+        min(?2, sum(borrowed_calls)), min(?2, sum(borrowed_tokens)),
+        min(?2, sum(own_calls)), min(?2, sum(own_tokens)), min(?2, sum(failed_calls))
     FROM usage WHERE day > 0 AND day < ?1 GROUP BY key_id, model
     ON CONFLICT (key_id, day, model) DO UPDATE SET
         lent_calls = min(?2, lent_calls + excluded.lent_calls),
         lent_tokens = min(?2, lent_tokens + excluded.lent_tokens),
         borrowed_calls = min(?2, borrowed_calls + excluded.borrowed_calls),
-        borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens)";
+        borrowed_tokens = min(?2, borrowed_tokens + excluded.borrowed_tokens),
+        own_calls = min(?2, own_calls + excluded.own_calls),
+        own_tokens = min(?2, own_tokens + excluded.own_tokens),
+        failed_calls = min(?2, failed_calls + excluded.failed_calls)";
 
 /// Drops the days that were summed up. 1 first day that is kept.
 pub const DROP_DAYS: &str = "DELETE FROM usage WHERE day > 0 AND day < ?1";
@@ -131,15 +145,33 @@ pub const ALL_COOLDOWNS: &str = "SELECT key_id, scope, until, why
 
 /// Use by days. 1 first day.
 pub const USAGE_SINCE: &str = "SELECT key_id, day, model,
-        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens,
+        own_calls, own_tokens, failed_calls
     FROM usage WHERE day >= ?1 ORDER BY key_id, day, model";
 
 /// Use of each key in all. 1 [`LARGEST`]. The columns have names, as D1 hands rows over by name.
 pub const USAGE_TOTALS: &str = "SELECT key_id,
         min(?1, sum(lent_calls)) AS lent_calls, min(?1, sum(lent_tokens)) AS lent_tokens,
         min(?1, sum(borrowed_calls)) AS borrowed_calls,
-        min(?1, sum(borrowed_tokens)) AS borrowed_tokens
+        min(?1, sum(borrowed_tokens)) AS borrowed_tokens,
+        min(?1, sum(own_calls)) AS own_calls, min(?1, sum(own_tokens)) AS own_tokens,
+        min(?1, sum(failed_calls)) AS failed_calls
     FROM usage GROUP BY key_id ORDER BY key_id";
+
+/// Use of one key by days. 1 first day, 2 key.
+pub const USAGE_OF: &str = "SELECT key_id, day, model,
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens,
+        own_calls, own_tokens, failed_calls
+    FROM usage WHERE day >= ?1 AND key_id = ?2 ORDER BY day, model";
+
+/// Use of all keys together by days. 1 first day, 2 [`LARGEST`]. Of no key: sixteen zeros.
+pub const USAGE_OF_ALL: &str = "SELECT zeroblob(16) AS key_id, day, model,
+        min(?2, sum(lent_calls)) AS lent_calls, min(?2, sum(lent_tokens)) AS lent_tokens,
+        min(?2, sum(borrowed_calls)) AS borrowed_calls,
+        min(?2, sum(borrowed_tokens)) AS borrowed_tokens,
+        min(?2, sum(own_calls)) AS own_calls, min(?2, sum(own_tokens)) AS own_tokens,
+        min(?2, sum(failed_calls)) AS failed_calls
+    FROM usage WHERE day >= ?1 GROUP BY day, model ORDER BY day, model";
 
 /// What was learned of keys.
 pub const ALL_LEARNED: &str = "SELECT key_id, day, facts FROM learned ORDER BY key_id";

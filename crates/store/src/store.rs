@@ -5,7 +5,7 @@ use std::pin::Pin;
 use crate::StoreError;
 use crate::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
-    Usage,
+    Usage, UseOf,
 };
 
 /// What a store answers, once it is certain.
@@ -43,6 +43,9 @@ pub trait Store: Send + Sync {
 
     /// Adds to what was lent and borrowed.
     fn add_usage(&self, usage: Vec<Usage>) -> Answer<()>;
+
+    /// Reads use day by day from `since_day` on, in the order of keys, days and models.
+    fn usage(&self, since_day: u32, of: UseOf) -> Answer<Vec<Usage>>;
 
     /// Sets what was learned of keys, in place of what was stored of each.
     fn set_learned(&self, learned: Vec<Learned>) -> Answer<()>;

@@ -14,7 +14,7 @@ use potluck_core::{
     Changed, Config, Event, KeyId, LimitsPatch, Mono, Now, Pool, Slot, Tombstone, Wall, Withdrawal,
     next_midnight,
 };
-use potluck_edition::orders::Counts;
+use potluck_edition::orders::Orders;
 use potluck_edition::pages::Page;
 use potluck_edition::{badge, me, numbers, rows, table};
 use potluck_gemini::answer::{Problem, Reason};
@@ -95,13 +95,13 @@ impl Awake {
         let config = Config { max_keys: MAX_KEYS, parts, ..Config::default() };
         let mut pool = Pool::new(config, seed()?);
         let held = |id: &[u8; 16]| settings.shard(id) == shard;
-        let (counts, left_out) = hydrate(&mut pool, &snapshot, shard, held, now);
+        let left_out = hydrate(&mut pool, &snapshot, shard, held, now);
         let exchanges = RefCell::new(Exchanges::new(epoch()?));
         let awake = Awake {
             pool: RefCell::new(pool),
             clock,
             store,
-            scribe: Mutex::new(Scribe::new(counts)),
+            scribe: Mutex::new(Scribe::new(Orders::of_part(shard))),
             env: env.clone(),
             vault,
             google: settings.google,
@@ -198,6 +198,7 @@ impl Awake {
             | Page::Still(_)
             | Page::Asset(_)
             | Page::Me
+            | Page::MyUsage
             | Page::Alive
             | Page::Admin => {
                 return Err(Problem::new(Reason::NoRoute));
@@ -365,16 +366,16 @@ impl Awake {
     }
 }
 
-/// Fills the pool as it was, with the keys that are held here; gives the counts that are in D1, and
-/// the keys that were left out.
+/// Fills the pool as it was, with the keys that are held here; gives those that
+/// were left out.
 fn hydrate(
     pool: &mut Pool<Lent>,
     snapshot: &Snapshot,
     shard: u8,
     held: impl Fn(&[u8; 16]) -> bool,
     now: Now,
-) -> (Counts, HashSet<KeyId>) {
-    let (mut counts, mut left_out) = (Counts::of_part(shard), HashSet::new());
+) -> HashSet<KeyId> {
+    let mut left_out = HashSet::new();
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
@@ -383,7 +384,6 @@ fn hydrate(
     let day_end = next_midnight(now.wall);
     for row in snapshot.keys.iter().filter(|row| held(&row.id)) {
         let record = found.record(row, day_end);
-        counts.stored(record.id, record.usage);
         if !pool.restore(record, Lent::of(row.sealed.clone()), now) {
             left_out.insert(KeyId(row.id));
         }
@@ -391,7 +391,7 @@ fn hydrate(
     if !left_out.is_empty() {
         console_error!("{} of the stored keys are left out of the pool", left_out.len());
     }
-    (counts, left_out)
+    left_out
 }
 
 /// The alarm that was set before this object slept.

@@ -14,7 +14,7 @@ use js_sys::Uint8Array;
 use potluck_edition::orders::Order;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
-    Usage,
+    Usage, UseOf,
 };
 use potluck_store::{Answer, Inserted, Store, StoreError, sql};
 use potluck_vault::{Recognised, Vault};
@@ -104,6 +104,10 @@ impl Store for D1Store {
             return Box::pin(std::future::ready(Ok(())));
         }
         self.ask(Ok(statements::add_usage(&usage)), |_| Ok(()))
+    }
+
+    fn usage(&self, since_day: u32, of: UseOf) -> Answer<Vec<Usage>> {
+        self.ask(Ok(statements::usage(since_day, of)), rows::usage)
     }
 
     fn set_learned(&self, learned: Vec<Learned>) -> Answer<()> {

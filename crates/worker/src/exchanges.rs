@@ -215,7 +215,7 @@ impl Exchanges {
                 }
             }
             Told::GivenBack(token) => self.give_back(pool, token, now),
-            Told::Borrowed(id, tokens) => pool.borrowed_elsewhere(KeyId(id), tokens, now),
+            Told::Borrowed(id, tokens) => pool.borrowed_elsewhere(KeyId(id), "", tokens, now),
             Told::Unreadable(id) => drop(pool.leave_out(KeyId(id))),
         }
     }

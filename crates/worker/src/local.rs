@@ -43,7 +43,7 @@ pub async fn answer(
             Ok(told) => Reply::numbers(&told).response(),
             Err(answer) => Ok(answer),
         },
-        Page::Still(Still::Kitchen) => refused(Reason::NoRoute),
+        Page::MyUsage | Page::Still(Still::Kitchen) => refused(Reason::NoRoute),
         Page::Still(page) => {
             let (page, headers) = front::still(page, &head.fields, head.query);
             Reply::front(page.to_owned(), headers).response()

@@ -49,6 +49,11 @@ pub fn inserted(answers: &impl Answers) -> Result<Inserted, Malformed> {
     Ok(if withdrawn { Inserted::Withdrawn } else { Inserted::Already })
 }
 
+/// Reads the answer to [`crate::statements::usage`].
+pub fn usage(answers: &impl Answers) -> Result<Vec<Usage>, Malformed> {
+    all(answers, 0, Used::row)
+}
+
 /// Reads the ids that [`crate::statements::sweep`] erased.
 pub fn erased(answers: &impl Answers) -> Result<Vec<RowId>, Malformed> {
     all(answers, 4, |Id { id }: Id| row_id(id))
@@ -168,6 +173,9 @@ struct Total {
     lent_tokens: i64,
     borrowed_calls: i64,
     borrowed_tokens: i64,
+    own_calls: i64,
+    own_tokens: i64,
+    failed_calls: i64,
 }
 
 impl Total {
@@ -178,6 +186,9 @@ impl Total {
             lent_tokens: count(self.lent_tokens),
             borrowed_calls: count(self.borrowed_calls),
             borrowed_tokens: count(self.borrowed_tokens),
+            own_calls: count(self.own_calls),
+            own_tokens: count(self.own_tokens),
+            failed_calls: count(self.failed_calls),
         };
         Ok((row_id(self.key_id)?, amount))
     }

@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 
 use potluck_core::{Event, KeyId, Now, Pool, Slot};
 use potluck_edition::alarm;
-use potluck_edition::orders::Counts;
+use potluck_edition::orders::Orders;
 use potluck_store::StoreError;
 use worker::{console_error, console_warn};
 
@@ -25,7 +25,7 @@ const BATCH: usize = 200;
 
 /// Writes the pool's changes down.
 pub struct Scribe {
-    counts: Counts,
+    orders: Orders,
     /// Taken from the pool, and not yet on the disk.
     waiting: VecDeque<Event<Lent>>,
     /// The latest probe that the pool wants of each key.
@@ -33,9 +33,9 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// A scribe who knows what is on the disk.
-    pub fn new(counts: Counts) -> Scribe {
-        Scribe { counts, waiting: VecDeque::new(), probes: HashMap::new() }
+    /// A scribe of what events order.
+    pub fn new(orders: Orders) -> Scribe {
+        Scribe { orders, waiting: VecDeque::new(), probes: HashMap::new() }
     }
 
     /// Whether the key's erasure was promised and is not on the disk yet.
@@ -87,9 +87,8 @@ impl Scribe {
     }
 
     async fn carry_out(&mut self, store: &D1Store, now: Now) -> Result<(), StoreError> {
-        let counts = &mut self.counts;
-        let orders: Vec<_> =
-            self.waiting.iter().filter_map(|event| counts.order(event, now.wall)).collect();
+        let ordered = self.waiting.iter().filter_map(|event| self.orders.order(event, now.wall));
+        let orders: Vec<_> = ordered.collect();
         if !orders.is_empty() {
             match store.carry_out(&orders).await {
                 // One row that breaks the schema must not keep the others from the disk.
@@ -97,15 +96,13 @@ impl Scribe {
                 other => other?,
             }
         }
-        for event in self.waiting.drain(..) {
-            self.counts.written(&event);
-        }
+        self.waiting.clear();
         Ok(())
     }
 
     async fn one_by_one(&mut self, store: &D1Store, now: Now) -> Result<(), StoreError> {
         while let Some(event) = self.waiting.front() {
-            if let Some(order) = self.counts.order(event, now.wall) {
+            if let Some(order) = self.orders.order(event, now.wall) {
                 match store.carry_out(&[order]).await {
                     Err(error @ StoreError::Rejected) => {
                         console_warn!("a change could not be stored and is left out: {error}");
@@ -113,7 +110,7 @@ impl Scribe {
                     other => other?,
                 }
             }
-            self.waiting.pop_front().iter().for_each(|event| self.counts.written(event));
+            self.waiting.pop_front();
         }
         Ok(())
     }

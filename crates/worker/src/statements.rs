@@ -6,6 +6,7 @@
 use potluck_edition::orders::Order;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Sweep, Tombstone, Usage, UsageTotal,
+    UseOf,
 };
 use potluck_store::{StoreError, sql};
 use serde_json::json;
@@ -119,11 +120,22 @@ pub fn set_cooldowns(id: RowId, cooldowns: &[Cooldown]) -> Vec<Statement> {
 /// Adds to what was lent and borrowed, all of it in one statement: D1 asks a price for each.
 pub fn add_usage<'u>(usage: impl IntoIterator<Item = &'u Usage>) -> Vec<Statement> {
     let row = |Usage { key, day, model, amount }: &Usage| {
-        let [lent, lent_tokens, borrowed, borrowed_tokens] = amounts(amount);
-        json!([hex::encode(key), day, model, lent, lent_tokens, borrowed, borrowed_tokens])
+        let mut row = vec![json!(hex::encode(key)), json!(day), json!(model)];
+        row.extend(amounts(amount).map(|count| json!(count)));
+        json!(row)
     };
     let values = vec![list(usage.into_iter().map(row)), bounded(sql::LARGEST)];
     vec![of(sql::ADD_USAGES, values)]
+}
+
+/// Reads use by days.
+pub fn usage(since_day: u32, of: UseOf) -> Vec<Statement> {
+    let since_day = Value::from(since_day.max(1));
+    vec![match of {
+        UseOf::Key(id) => self::of(sql::USAGE_OF, vec![since_day, id.into()]),
+        UseOf::Each => self::of(sql::USAGE_SINCE, vec![since_day]),
+        UseOf::All => self::of(sql::USAGE_OF_ALL, vec![since_day, bounded(sql::LARGEST)]),
+    }]
 }
 
 /// Sets what was learned of keys, all of it in one statement.
@@ -220,9 +232,13 @@ fn models(limits: &Limits) -> Result<Value, StoreError> {
     Limits::join_models(models).map(Value::Text).ok_or(StoreError::Rejected)
 }
 
-fn amounts(amount: &UsageTotal) -> [u64; 4] {
-    [amount.lent_calls, amount.lent_tokens, amount.borrowed_calls, amount.borrowed_tokens]
-        .map(|count| count.min(sql::LARGEST))
+fn amounts(amount: &UsageTotal) -> [u64; 7] {
+    let UsageTotal { lent_calls, lent_tokens, borrowed_calls, borrowed_tokens, .. } = *amount;
+    let UsageTotal { own_calls, own_tokens, failed_calls, .. } = *amount;
+    let pool = [lent_calls, lent_tokens, borrowed_calls, borrowed_tokens];
+    let own = [own_calls, own_tokens, failed_calls];
+    let mut all = pool.into_iter().chain(own).map(|count| count.min(sql::LARGEST));
+    std::array::from_fn(|_| all.next().unwrap_or_default())
 }
 
 /// As a whole number that D1 keeps; see [`sql::LARGEST`].

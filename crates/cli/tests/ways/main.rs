@@ -11,6 +11,7 @@ mod common;
 mod admin;
 mod doors;
 mod kitchen;
+mod numbers;
 mod out;
 mod pages;
 mod proxy;

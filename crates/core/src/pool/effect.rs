@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use crate::{
-    call::{Exchange, Served},
+    call::Exchange,
     event::{Alarm, mark},
     guard::{Blame, Blow, Decision},
-    id::{KeyId, Slot, seeded},
+    id::{Slot, seeded},
     key::{Reason, State},
     lane::Terms,
     pool::{Job, Pool, Seen, terms},
@@ -288,48 +288,6 @@ impl<S: Clone> Pool<S> {
                 self.lanes.at_mut(number).terms = terms;
                 self.fill(number, now);
             }
-        }
-    }
-
-    /// Counts a served call for both sides.
-    pub(super) fn count_served(&mut self, x: &Exchange, slot: Slot, now: Now) {
-        let own = x.own == Some(slot);
-        if let Some(key) = self.keys.get_mut(slot) {
-            key.usage.served(own);
-        }
-        self.touch(slot, now);
-        if let Some(borrower) = x.own.filter(|_| !own) {
-            if let Some(key) = self.keys.get_mut(borrower) {
-                key.usage.borrowed(1, 0);
-            }
-            self.touch(borrower, now);
-        }
-    }
-
-    /// Another part of the pool served this bearer: here the loan is only told.
-    pub fn borrowed_elsewhere(&mut self, id: KeyId, tokens: u64, now: Now) {
-        let Some(slot) = self.keys.find(id) else { return };
-        if let Some(key) = self.keys.get_mut(slot) {
-            key.usage.borrowed(1, tokens);
-        }
-        self.touch(slot, now);
-    }
-
-    /// Counts a served call's tokens for both sides.
-    pub(super) fn count_tokens(&mut self, x: &Exchange, slot: Slot, tokens: u64, now: Now) {
-        if tokens == 0 || x.served != Some(Served::Slot(slot)) {
-            return;
-        }
-        let own = x.own == Some(slot);
-        if let Some(key) = self.keys.get_mut(slot) {
-            key.usage.took(own, tokens);
-        }
-        self.touch(slot, now);
-        if let Some(borrower) = x.own.filter(|_| !own) {
-            if let Some(key) = self.keys.get_mut(borrower) {
-                key.usage.borrowed(0, tokens);
-            }
-            self.touch(borrower, now);
         }
     }
 }

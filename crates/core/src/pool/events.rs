@@ -69,14 +69,14 @@ impl<S: Clone> Pool<S> {
         if self.events.dirty.capacity() > KEPT_ROOM {
             self.events.dirty = VecDeque::new();
         }
-        self.take_quota()
+        self.books.next().map(Event::Usage).or_else(|| self.take_quota())
     }
 
     /// Whether there is anything to be stored, probed or told.
     pub fn has_events(&self) -> bool {
         let Events { dirty, notices, quotas, alarms, .. } = &self.events;
         let none = dirty.is_empty() && notices.is_empty() && quotas.is_empty();
-        !none || alarms.contains(&true)
+        !none || self.books.has_closed() || alarms.contains(&true)
     }
 
     /// Whether a key's erasure is among what is to be stored.
@@ -87,7 +87,7 @@ impl<S: Clone> Pool<S> {
 
     /// Whether there are counts that wait for their half-minute; [`Pool::flush`] does not.
     pub fn has_counts(&self) -> bool {
-        !self.events.used.is_empty()
+        !self.events.used.is_empty() || self.books.has_open()
     }
 
     /// Marks a key: its events are made when they are taken.
@@ -113,7 +113,6 @@ impl<S: Clone> Pool<S> {
                 let (day, facts) = self.learned(slot, now);
                 Event::Learned { id, day, facts }
             }
-            mark::USAGE => Event::Usage { id, usage: self.usage(slot)? },
             _ => return None,
         })
     }

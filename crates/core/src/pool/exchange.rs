@@ -62,11 +62,23 @@ impl<S: Clone> Pool<S> {
             spent: None,
             spent_tokens: 0,
             beyond: false,
+            waited: false,
+            failed: false,
         }
     }
 
     /// What to do next for an exchange.
     pub fn next(&mut self, x: &mut Exchange, now: Now) -> Step<S> {
+        let step = self.step(x, now);
+        match &step {
+            Step::Try(_) => {}
+            Step::Wait { .. } => x.waited = true,
+            Step::Refuse(refusal) => x.failed = !refusal.blames_caller(),
+        }
+        step
+    }
+
+    fn step(&mut self, x: &mut Exchange, now: Now) -> Step<S> {
         // An attempt that was not reported is over, or this would not be asked.
         if let Some(Running::Slot(slot)) = x.running.take() {
             self.keys.release(slot);
@@ -117,6 +129,13 @@ impl<S: Clone> Pool<S> {
         self.finish(x, End::LEFT, now);
     }
 
+    /// Ends an exchange that another part of the pool goes on with, as if it had not begun here.
+    pub fn pass_on(&mut self, mut x: Exchange, now: Now) {
+        (x.failed, x.waited) = (false, false);
+        self.tally.exchanges = self.tally.exchanges.saturating_sub(1);
+        self.finish(x, End::LEFT, now);
+    }
+
     /// Ends an exchange: frees its key and counts what it used.
     pub fn finish(&mut self, mut x: Exchange, end: End, now: Now) {
         self.tally.under_way = self.tally.under_way.saturating_sub(1);
@@ -124,6 +143,11 @@ impl<S: Clone> Pool<S> {
             self.keys.release(slot);
         }
         self.settle(&mut x);
+        let failed = x.failed && x.served.is_none();
+        self.tally.ended(x.served.is_some(), failed, x.waited, now.wall);
+        if failed {
+            self.count_failed(&x, now);
+        }
         if let Some(lane) = x.lane {
             let lane = self.lanes.at_mut(lane);
             lane.users = lane.users.saturating_sub(1);

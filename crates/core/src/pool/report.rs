@@ -28,8 +28,11 @@ impl<S: Clone> Pool<S> {
                 self.unspend(x, slot, now);
             }
             self.events.alarm(Alarm::OurPlace);
+            x.failed = true;
             return After::Template(Refusal::OurPlace);
         }
+        let proven = matches!(running, Running::Slot(_));
+        x.failed = verdict == Verdict::Trouble || verdict.blames_key() && proven;
         match (running, x.mode) {
             (Running::Slot(slot), mode) => {
                 self.account(x, slot, verdict, failure(outcome), now);

@@ -62,10 +62,11 @@ impl<S: Clone> Pool<S> {
             if let Some(key) = self.keys.get_mut(slot) {
                 key.used = false;
                 // Of a key whose accounts another keeps, its project's name is told to be in use.
-                self.mark(slot, mark::USAGE | mark::LEARNED);
+                self.mark(slot, mark::LEARNED);
                 self.mark(self.head(slot), mark::LEARNED);
             }
         }
+        self.flush_usage();
         self.flush_quotas();
     }
 

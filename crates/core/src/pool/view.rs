@@ -67,7 +67,12 @@ impl<S: Clone> Pool<S> {
             .collect();
         models.sort_unstable();
         models.dedup();
-        Summary { keys: self.census, models, last_hour: self.tally.last_hour(now.mono) }
+        Summary {
+            keys: self.census,
+            models,
+            last_hour: self.tally.last_hour(now.mono),
+            hours: self.tally.last_day(now.wall),
+        }
     }
 
     /// Counters for an operator's metrics.

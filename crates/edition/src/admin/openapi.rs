@@ -63,6 +63,8 @@ pub enum Schema {
 pub enum Reply {
     /// JSON of that type.
     Json(TypeName),
+    /// Comma-separated values.
+    Csv,
     /// Nothing but that it is done.
     Nothing,
 }
@@ -154,6 +156,10 @@ fn answers(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     match &operation.reply {
         Reply::Json(of) => {
             let content = json!({ "application/json": { "schema": of(schemas) } });
+            answers.insert("200".into(), json!({ "description": "Done.", "content": content }));
+        }
+        Reply::Csv => {
+            let content = json!({ "text/csv": { "schema": { "type": "string" } } });
             answers.insert("200".into(), json!({ "description": "Done.", "content": content }));
         }
         Reply::Nothing => {

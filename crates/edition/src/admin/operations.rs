@@ -10,7 +10,7 @@ use super::openapi::{Body, Parameter, Reply, Schema, kind};
 use super::{
     ROOT, Task, adding, change, invites, listing, sessions, settings, sights, status, tokens,
 };
-use crate::{me, problem};
+use crate::{me, problem, usage};
 
 /// One thing that can be asked for.
 pub struct Operation {
@@ -178,6 +178,28 @@ pub const OPERATIONS: &[Operation] = &[
         reply: Reply::Json(kind::<sights::Sights>),
         refusals: &[Reason::Refused],
         means: |given| sights::wanted(given.query).map(Task::Watch),
+    },
+    Operation {
+        name: "usage",
+        method: Method::GET,
+        path: "/usage",
+        about: "What was lent, borrowed and used, by day and model.",
+        query: usage::QUERY,
+        body: None,
+        reply: Reply::Json(kind::<usage::Told>),
+        refusals: &[Reason::Refused, Reason::Store],
+        means: |given| usage::wanted(given.query).map(Task::Usage),
+    },
+    Operation {
+        name: "usageTable",
+        method: Method::GET,
+        path: "/usage.csv",
+        about: "The same by key as well, as a table.",
+        query: usage::QUERY,
+        body: None,
+        reply: Reply::Csv,
+        refusals: &[Reason::Refused, Reason::Store],
+        means: |given| usage::wanted(given.query).map(Task::UsageTable),
     },
     Operation {
         name: "settings",

@@ -33,7 +33,7 @@ use rusqlite::Connection;
 
 use crate::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
-    Usage,
+    Usage, UseOf,
 };
 use crate::{Answer, Inserted, Store, StoreError};
 pub use open::OpenError;
@@ -104,6 +104,10 @@ impl Store for SqliteStore {
 
     fn add_usage(&self, usage: Vec<Usage>) -> Answer<()> {
         self.write(false, move |conn| write::add_usage(conn, &usage))
+    }
+
+    fn usage(&self, since_day: u32, of: UseOf) -> Answer<Vec<Usage>> {
+        self.write(false, move |conn| read::usage_since(conn, since_day, of))
     }
 
     fn set_learned(&self, learned: Vec<Learned>) -> Answer<()> {

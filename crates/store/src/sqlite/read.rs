@@ -2,11 +2,11 @@
 
 use potluck_vault::Sealed;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, Params, Row, params};
 
 use crate::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Tombstone, Usage,
-    UsageTotal,
+    UsageTotal, UseOf,
 };
 use crate::sql;
 
@@ -26,6 +26,20 @@ pub(super) fn snapshot(conn: &Connection, since_day: u32) -> rusqlite::Result<Sn
             Ok(Tombstone { id: row.get(0)?, at: row.get(1)? })
         })?,
     })
+}
+
+/// Use by days.
+pub(super) fn usage_since(
+    conn: &Connection,
+    since_day: u32,
+    of: UseOf,
+) -> rusqlite::Result<Vec<Usage>> {
+    let since_day = since_day.max(1);
+    match of {
+        UseOf::Key(id) => all(conn, sql::USAGE_OF, params![since_day, id], usage),
+        UseOf::Each => all(conn, sql::USAGE_SINCE, [since_day], usage),
+        UseOf::All => all(conn, sql::USAGE_OF_ALL, params![since_day, sql::LARGEST as i64], usage),
+    }
 }
 
 /// Ids and seals of all keys.
@@ -83,10 +97,14 @@ fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
 }
 
 fn amount(row: &Row<'_>, first: usize) -> rusqlite::Result<UsageTotal> {
+    let count = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(first + at)?.max(0) as u64);
     Ok(UsageTotal {
-        lent_calls: row.get::<_, i64>(first)?.max(0) as u64,
-        lent_tokens: row.get::<_, i64>(first + 1)?.max(0) as u64,
-        borrowed_calls: row.get::<_, i64>(first + 2)?.max(0) as u64,
-        borrowed_tokens: row.get::<_, i64>(first + 3)?.max(0) as u64,
+        lent_calls: count(0)?,
+        lent_tokens: count(1)?,
+        borrowed_calls: count(2)?,
+        borrowed_tokens: count(3)?,
+        own_calls: count(4)?,
+        own_tokens: count(5)?,
+        failed_calls: count(6)?,
     })
 }

@@ -75,6 +75,9 @@ pub(super) fn add_usage(conn: &Connection, usage: &[Usage]) -> rusqlite::Result<
             bounded(amount.lent_tokens),
             bounded(amount.borrowed_calls),
             bounded(amount.borrowed_tokens),
+            bounded(amount.own_calls),
+            bounded(amount.own_tokens),
+            bounded(amount.failed_calls),
             bounded(sql::LARGEST),
         ])?;
     }
