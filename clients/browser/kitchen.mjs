@@ -118,3 +118,29 @@ check('an operator reads the settings in force, in both languages', 1, async () 
     });
   }
 });
+
+check('an operator makes a token, sees it once, and revokes it; a name is text', 2, async () => {
+  const name = '<img src=x onerror=alert(1)> 小王';
+  for (const locale of ['en-GB', 'zh-CN']) {
+    await visit({ locale }, async (page) => {
+      await enter(page, '#tokens');
+      await page.locator('#token-name').fill(name);
+      await page.locator('#requests-per-day').fill('2');
+      await page.locator('#make-token button').click();
+      const secret = await page.locator('#once-secret').textContent();
+      await portray(page, `kitchen-once-${locale}`);
+      await page.locator('#once button.main').click();
+      assert.equal(await page.locator('#once-secret').textContent(), '');
+      const listed = page.locator('#tokens-listed tr').filter({ hasText: name });
+      await listed.waitFor();
+      for (let n = 0; n < 2; n += 1) assert.equal((await generate(secret, 'x')).status, 200);
+      assert.equal((await generate(secret, 'x')).status, 429);
+      await until(() => listed.locator('.number').first().textContent(), (text) => text === '2', 'use');
+      await portray(page, `kitchen-tokens-${locale}`);
+      await listed.getByRole('button').click();
+      await page.locator('#sure button[value="yes"]').click();
+      await listed.waitFor({ state: 'detached' });
+      assert.notEqual((await generate(secret, 'x')).status, 200);
+    });
+  }
+});
