@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { check, fresh, me, until } from '../promises/frame.mjs';
+import { check, fresh, me, told, until } from '../promises/frame.mjs';
 import { generate } from '../promises/http.mjs';
 import { become } from '../promises/sim.mjs';
 import { open, portray, visit } from './browser.mjs';
@@ -127,13 +127,18 @@ check('an operator makes a token, sees it once, and revokes it; a name is text',
       await page.locator('#token-name').fill(name);
       await page.locator('#requests-per-day').fill('2');
       await page.locator('#make-token button').click();
+      await page.locator('#once[open]').waitFor();
       const secret = await page.locator('#once-secret').textContent();
       await portray(page, `kitchen-once-${locale}`);
       await page.locator('#once button.main').click();
-      assert.equal(await page.locator('#once-secret').textContent(), '');
+      const gone = (text) => text === '';
+      await until(() => page.locator('#once-secret').textContent(), gone, 'forgotten');
       const listed = page.locator('#tokens-listed tr').filter({ hasText: name });
       await listed.waitFor();
-      for (let n = 0; n < 2; n += 1) assert.equal((await generate(secret, 'x')).status, 200);
+      for (let n = 0; n < 2; n += 1) {
+        const answer = await generate(secret, 'x');
+        assert.equal(answer.status, 200, told(answer));
+      }
       assert.equal((await generate(secret, 'x')).status, 429);
       await until(() => listed.locator('.number').first().textContent(), (text) => text === '2', 'use');
       await portray(page, `kitchen-tokens-${locale}`);
