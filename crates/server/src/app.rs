@@ -1,7 +1,6 @@
 //! What every request needs, made once at the start.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use potluck_core::invites::Invites;
 use potluck_core::tokens::Tokens;
@@ -56,8 +55,6 @@ pub struct App {
     pub metrics: Metrics,
     /// How far a stop has come.
     pub shutdown: Shutdown,
-    /// The last write to the store failed.
-    pub store_troubled: AtomicBool,
 }
 
 impl App {

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -201,7 +200,7 @@ impl Scribe {
             self.again.extend(events);
             return;
         }
-        app.store_troubled.store(true, Relaxed);
+        app.metrics.store_failed();
         tracing::error!(%error, "a change could not be stored");
     }
 
@@ -284,6 +283,7 @@ fn probe(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Ar
         // Closed never; an error would only mean that nobody probes any more.
         let _turn = probes.acquire_owned().await;
         let asked = timeout(PROBE, ask(&hand, &secret)).await.unwrap_or(None);
+        hand.app.metrics.probed(asked.is_some());
         let outcome = match &asked {
             Some(Ok(())) => Outcome::Served,
             Some(Err(failure)) => Outcome::Failed(failure),

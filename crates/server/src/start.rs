@@ -123,7 +123,6 @@ impl Server {
             kept: Budget::new(settings.limits.kept_bodies),
             metrics: Metrics::default(),
             shutdown: shutdown.clone(),
-            store_troubled: false.into(),
             settings,
         });
         let hand = Hand { app, upstream };
