@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { check, fresh, me, until } from '../promises/frame.mjs';
+import { check, fresh, me, told, until } from '../promises/frame.mjs';
 import { generate } from '../promises/http.mjs';
 import { become } from '../promises/sim.mjs';
 import { open, portray, visit } from './browser.mjs';
@@ -115,6 +115,37 @@ check('an operator reads the settings in force, in both languages', 1, async () 
       await page.getByRole('cell', { name: 'upstream', exact: true }).waitFor();
       await page.getByRole('cell', { name: '--upstream', exact: true }).waitFor();
       await portray(page, `kitchen-settings-${locale}`);
+    });
+  }
+});
+
+check('an operator makes a token, sees it once, and revokes it; a name is text', 2, async () => {
+  const name = '<img src=x onerror=alert(1)> 小王';
+  for (const locale of ['en-GB', 'zh-CN']) {
+    await visit({ locale }, async (page) => {
+      await enter(page, '#tokens');
+      await page.locator('#token-name').fill(name);
+      await page.locator('#requests-per-day').fill('2');
+      await page.locator('#make-token button').click();
+      await page.locator('#once[open]').waitFor();
+      const secret = await page.locator('#once-secret').textContent();
+      await portray(page, `kitchen-once-${locale}`);
+      await page.locator('#once button.main').click();
+      const gone = (text) => text === '';
+      await until(() => page.locator('#once-secret').textContent(), gone, 'forgotten');
+      const listed = page.locator('#tokens-listed tr').filter({ hasText: name });
+      await listed.waitFor();
+      for (let n = 0; n < 2; n += 1) {
+        const answer = await generate(secret, 'x');
+        assert.equal(answer.status, 200, told(answer));
+      }
+      assert.equal((await generate(secret, 'x')).status, 429);
+      await until(() => listed.locator('.number').first().textContent(), (text) => text === '2', 'use');
+      await portray(page, `kitchen-tokens-${locale}`);
+      await listed.getByRole('button').click();
+      await page.locator('#sure button[value="yes"]').click();
+      await listed.waitFor({ state: 'detached' });
+      assert.notEqual((await generate(secret, 'x')).status, 200);
     });
   }
 });

@@ -7,10 +7,11 @@ import * as pool from "/pool/assets/kitchen-pool.js";
 import * as keys from "/pool/assets/kitchen-keys.js";
 import * as add from "/pool/assets/kitchen-add.js";
 import * as sights from "/pool/assets/kitchen-sights.js";
+import * as tokens from "/pool/assets/kitchen-tokens.js";
 import * as settings from "/pool/assets/kitchen-settings.js";
 
 const EVERY = 2_000;
-const parts = { pool, keys, add, sights, settings };
+const parts = { pool, keys, add, sights, tokens, settings };
 let shown;
 
 /** Asks the operators' API as the session that this browser holds. */
@@ -33,6 +34,11 @@ const kitchen = {
     at("trouble").hidden = false;
     write("trouble", refused.status === 0 ? words.unreached : refused.message);
   },
+  /** Shows what is told once. */
+  once(secret) {
+    write("once-secret", secret);
+    at("once").showModal();
+  },
   /** Whether somebody is sure, asked once. */
   sure(title, what) {
     write("sure-title", title);
@@ -44,6 +50,11 @@ const kitchen = {
     });
   },
 };
+
+at("once-copy").hidden = !navigator.clipboard;
+at("once-copy").addEventListener("click", () =>
+  navigator.clipboard.writeText(at("once-secret").textContent));
+at("once").addEventListener("close", () => write("once-secret", ""));
 
 at("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -37,6 +37,7 @@ assets! {
     SCRIPT "kitchen-keys.js" = "kitchen-keys.js",
     SCRIPT "kitchen-add.js" = "kitchen-add.js",
     SCRIPT "kitchen-sights.js" = "kitchen-sights.js",
+    SCRIPT "kitchen-tokens.js" = "kitchen-tokens.js",
     SCRIPT "kitchen-settings.js" = "kitchen-settings.js",
     STYLE "uplot.css" = "vendor/uPlot.min.css",
     SCRIPT "uplot.js" = "vendor/uPlot.iife.min.js",
