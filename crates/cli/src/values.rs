@@ -140,6 +140,13 @@ pub fn server(text: &str) -> Parsed<Uri> {
     if http && bare && uri.host().is_some() { Ok(uri) } else { Err(SERVER.into()) }
 }
 
+/// Where alarms are told.
+pub fn webhook(text: &str) -> Parsed<Uri> {
+    let uri: Uri = text.parse().map_err(|_| "needs a URL")?;
+    let spoken = matches!(uri.scheme_str(), Some("https" | "http"));
+    if spoken && uri.host().is_some() { Ok(uri) } else { Err("needs an https:// URL".into()) }
+}
+
 /// How many parts of the pool.
 pub fn parts(text: &str) -> Parsed<u8> {
     text.parse()

@@ -16,7 +16,9 @@ use crate::pools::Pools;
 use crate::sending::Sending;
 use crate::settings::Settings;
 use crate::transport::{Shutdown, Upstream};
+use crate::webhook;
 use potluck_edition::admin::sessions::Sessions;
+use potluck_edition::alarms::Alarms;
 use potluck_edition::gate::Gate;
 use potluck_edition::ids::RequestIds;
 
@@ -41,6 +43,10 @@ pub struct App {
     pub invites: parking_lot::Mutex<Invites>,
     /// How often the pool's wishes were carried out.
     pub turns: tokio::sync::watch::Sender<u64>,
+    /// What is wrong, and was of late.
+    pub alarms: parking_lot::Mutex<Alarms>,
+    /// Where alarms are told besides.
+    pub webhook: Option<webhook::Queue>,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
     /// Time.

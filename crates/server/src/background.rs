@@ -23,6 +23,7 @@ use crate::outgoing::{Body, Credential, Outgoing};
 use crate::pools::PartNumber;
 use crate::sending::Sending;
 use crate::transport::body::collect;
+use crate::watchman::Watchman;
 use crate::{clock, forward};
 
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
@@ -31,6 +32,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// What tokens used is written every so many ticks: every five seconds, for a restart may forget as
 /// much.
 const TOKENS_EVERY: u64 = 20;
+/// How often it is looked whether something is wrong, in ticks: every second.
+const LOOK_EVERY: u64 = 4;
 /// Old counts are summed up every so many ticks: at the start, and about every hour.
 const SWEEP_EVERY: u64 = 4 * 3600;
 /// Counts are kept by day for so long, and what was learned of quotas.
@@ -61,6 +64,9 @@ pub async fn run(hand: Hand, mut stop: oneshot::Receiver<()>) {
         hand.app.pools.all().for_each(|mut pool| pool.handle_timeout(hand.app.clock.now()));
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;
+        if ticks.is_multiple_of(LOOK_EVERY) {
+            scribe.watchman.look(&hand.app);
+        }
         hand.app.turns.send_modify(|turns| *turns += 1);
         if ticks.is_multiple_of(SWEEP_EVERY) {
             sweep(&hand.app).await;
@@ -107,6 +113,8 @@ type Told = (PartNumber, Event<Lent>);
 /// Writes the pool's changes down.
 #[derive(Default)]
 struct Scribe {
+    /// Hears of what is wrong.
+    watchman: Watchman,
     /// What the store had no room for.
     again: Vec<Told>,
 }
@@ -115,7 +123,9 @@ impl Scribe {
     async fn turn(&mut self, hand: &Hand, probes: Option<&Arc<Semaphore>>) {
         let mut events = std::mem::take(&mut self.again);
         loop {
+            let before = events.len();
             take(&hand.app, &mut events);
+            events[before..].iter().for_each(|(_, event)| self.watchman.hear(&hand.app, event));
             if events.is_empty() {
                 return;
             }

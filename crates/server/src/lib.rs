@@ -46,6 +46,8 @@ mod tokens;
 pub mod transport;
 mod uploads;
 mod usage;
+mod watchman;
+mod webhook;
 
 pub use start::{Server, StartError, StopError};
 

@@ -65,6 +65,11 @@ impl Metrics {
         self.store_failures.fetch_add(1, Relaxed);
     }
 
+    /// How often the store did not do what it was asked.
+    pub fn store_failures(&self) -> u64 {
+        self.store_failures.load(Relaxed)
+    }
+
     /// A probe is over.
     pub fn probed(&self, answered: bool) {
         self.probes[usize::from(!answered)].fetch_add(1, Relaxed);

@@ -6,7 +6,7 @@ use crate::{
     id::{KeyId, Slot},
     key::{Class, Key, State},
     pool::Pool,
-    record::{LaneGauge, Me, MeCooldown, Metrics, Outlook, Summary},
+    record::{Census, LaneGauge, Me, MeCooldown, Metrics, Outlook, Summary},
     rest::{CooldownRecord, KEEP_ABOVE, Reach, Rest, Scope},
     time::Now,
     usage::Usage,
@@ -56,6 +56,11 @@ impl<S: Clone> Pool<S> {
         let bounded = ledger.is_bounded(beside);
         let day = bounded.then(|| ledger.outlook_of(borrower, beside, moment));
         Some(Outlook { day, minute: ledger.minute(moment.now) })
+    }
+
+    /// Keys by state.
+    pub fn census(&self) -> Census {
+        self.census
     }
 
     /// The public summary.
