@@ -118,21 +118,33 @@ fn all_keys_are_listed_page_by_page_in_parts_as_well() {
     }
 }
 
+/// Every route that changes something, as the description has it, with an id where one belongs.
+fn changes(id: &str) -> Vec<(String, String)> {
+    let described: Value =
+        serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap();
+    let mut changes = Vec::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
+        changes.extend(methods.map(|m| (m.to_uppercase(), path.replace("{id}", id))));
+    }
+    changes
+}
+
 #[test]
 fn every_change_wants_the_token_from_this_site_and_few_tries() {
     let sim = sim(1);
     let potluck = Potluck::joined(&sim, 1);
-    let one = format!("{KEYS}/{}", id(&potluck, 1));
-    let changes = [("POST", KEYS, key(2)), ("PATCH", &one, r#"{"disabled":true}"#.into())];
-    let changes = [&changes[0], &changes[1], &("DELETE", &one, String::new())];
-    for (method, target, body) in changes {
-        let bare = Ask::new(method, target).body(body.as_str());
-        assert_eq!(potluck.ask(bare).reason(), "POOL_NOT_ADMIN");
+    let changes = changes(&id(&potluck, 1));
+    assert!(changes.len() >= 11, "{changes:?}");
+    for (method, target) in &changes {
+        let bare = Ask::new(method, target).body("{}");
+        assert_eq!(potluck.ask(bare).reason(), "POOL_NOT_ADMIN", "{method} {target}");
         for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]
         {
-            let sent = ask(&potluck, method, target).header(name, value).body(body.as_str());
+            let sent = ask(&potluck, method, target).header(name, value).body("{}");
             let answer = potluck.ask(sent);
-            assert_eq!((answer.status, answer.reason().as_str()), (403, "POOL_CROSS_SITE"));
+            let told = (answer.status, answer.reason());
+            assert_eq!(told, (403, "POOL_CROSS_SITE".to_owned()), "{method} {target}");
         }
     }
     let wrong = || potluck.ask(Ask::get(KEYS).header("authorization", "Bearer guess"));
@@ -142,8 +154,27 @@ fn every_change_wants_the_token_from_this_site_and_few_tries() {
     let waits = wrong();
     assert_eq!((waits.status, waits.reason().as_str()), (429, "POOL_TOO_MANY_TRIES"));
     assert!(waits.header("retry-after").is_some());
-    assert_eq!(potluck.ask(ask(&potluck, "GET", KEYS)).status, 429, "none is compared meanwhile");
+    for (method, target) in &changes {
+        let answer = potluck.ask(ask(&potluck, method, target).body("{}"));
+        assert_eq!(answer.status, 429, "none is compared meanwhile: {method} {target}");
+    }
     assert_eq!(get_me(&potluck), "active");
+}
+
+#[test]
+fn a_paste_of_ten_thousand_bad_lines_is_told_line_by_line_and_the_good_ones_are_taken() {
+    let sim = sim(0);
+    let potluck = Potluck::start(&sim);
+    let line = |n: usize| if n.is_multiple_of(3) { key(n) } else { format!("no key {n}") };
+    let text: Vec<String> = (1..=15_000).map(line).collect();
+
+    let told = add(&potluck, &text.join("\n")).json();
+
+    assert_eq!((&told["added"], &told["bad"]), (&json!(5_000), &json!(10_000)));
+    for (told, number) in told["lines"].as_array().unwrap().iter().zip(1..) {
+        let expected = if number % 3 == 0 { "added" } else { "bad" };
+        assert_eq!((&told["line"], &told["became"]), (&json!(number), &json!(expected)));
+    }
 }
 
 fn get_me(potluck: &Potluck) -> String {
