@@ -48,6 +48,7 @@ check('an operator sees how the pool is, and its numbers are the API\'s', 3, asy
     await visit({ locale }, async (page) => {
       await enter(page);
       await until(() => page.locator('#serving').textContent(), (text) => text === '3', 'serving');
+      await page.locator('#days canvas').waitFor();
       const headers = { authorization: `Bearer ${await token()}` };
       const answer = await fetch(`${process.env.BASE_URL}/pool/admin/v1/status`, { headers });
       const { exchanges } = await answer.json();

@@ -27,6 +27,7 @@ check('somebody joins, sees it, lends less, and withdraws', 2, async (others) =>
     assert.ok(lent.calls > 0);
     assert.equal(await page.locator('#lent-calls').textContent(), String(lent.calls));
     assert.ok(!page.url().includes(key));
+    await page.locator('#days canvas').waitFor();
     await portray(page, 'place', [key]);
 
     await page.getByLabel('Calls lent a day, at most').fill('7');

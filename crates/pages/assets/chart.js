@@ -1,6 +1,6 @@
 // Lines over days. The canvas is for eyes alone: whoever cannot see it has the table beside it.
 
-import { language } from "/pool/assets/words.js";
+import { language, words } from "/pool/assets/words.js";
 import { count } from "/pool/assets/shared.js";
 
 const HEIGHT = 240;
@@ -39,7 +39,7 @@ function options(place, lines) {
         values: (_, splits) => splits.map(count) },
     ],
     series: [
-      { label: "", value: (_, at) => (at ? day.format(new Date(at * 1000)) : "") },
+      { label: words.day, value: (_, at) => (at ? day.format(new Date(at * 1000)) : "") },
       ...lines.map(({ label, color: name }) => ({
         label, stroke: color(name), width: 2, points: { size: 6 },
         value: (_, value) => (value === null || value === undefined ? "" : count(value)),

@@ -2,8 +2,7 @@
 // here as well; a sentence that is not here is shown as it is.
 
 const ENGLISH = {
-  copy: "Copy",
-  copied: "Copied",
+  day: "Day",
   unreached: "The server cannot be reached.",
   unknownKey: "This key is not at the table. It joins with its first successful call.",
   notAKey: "That is not a Gemini API key by its form.",
@@ -55,8 +54,7 @@ const ENGLISH = {
 };
 
 const CHINESE = {
-  copy: "复制",
-  copied: "已复制",
+  day: "日期",
   unreached: "连不上服务器。",
   unknownKey: "这把密钥不在桌上。它会在第一次成功调用时加入。",
   notAKey: "从形式上看，这不是 Gemini API 密钥。",
