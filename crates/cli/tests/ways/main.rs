@@ -10,6 +10,7 @@ mod common;
 
 mod admin;
 mod doors;
+mod import;
 mod kitchen;
 mod numbers;
 mod out;
