@@ -106,6 +106,24 @@ check('what cannot be a key of Google\'s is never sent on', 0, async () => {
   await asked(0);
 });
 
+check('an access token that nobody gave out is refused wherever it stands, and never sent on', 1, async () => {
+  const token = `ptk_${'0123456789'.repeat(4)}`;
+  const target = path('generateContent');
+  for (const answer of [
+    await generate(token),
+    await ask('POST', target, showing('', prompt('x'), { authorization: `Bearer ${token}` })),
+    await ask('POST', target, showing('', prompt('x'), { 'x-api-key': token })),
+    await ask('POST', `${target}?key=${token}`, showing('', prompt('x'))),
+    await chat(token),
+    await get('/v1beta/models', token),
+    await get('/v1beta/files', token),
+  ]) {
+    refused(answer, 401, 'POOL_UNKNOWN_TOKEN');
+    assert.ok(!answer.text.includes(token), told(answer));
+  }
+  await asked(0);
+});
+
 check('a refused key is told so once by Google, and then by us', 1, async () => {
   const key = unknown();
   const [first, second] = [await generate(key), await generate(key)];

@@ -9,6 +9,7 @@ mod api;
 mod bench;
 mod clients;
 mod needs;
+mod numbers;
 mod pure;
 mod shell;
 mod stage;

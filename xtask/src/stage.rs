@@ -173,7 +173,8 @@ pub fn address(port: u16) -> String {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
 }
 
-fn listens(port: u16) -> bool {
+/// Whether somebody listens there.
+pub fn listens(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 

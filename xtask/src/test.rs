@@ -4,7 +4,7 @@
 //! that is a failure.
 
 use crate::shell::{cargo, run, run_reading};
-use crate::{Result, api, clients, needs, pure, tidy, worker};
+use crate::{Result, api, clients, needs, numbers, pure, tidy, worker};
 use clap::Args;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -68,6 +68,12 @@ const STEPS: &[Step] = &[
     Step { name: "doc", about: "documentation and its examples", needs: &[], run: doc },
     Step { name: "worker", about: "the edge edition", needs: worker::NEEDS, run: worker::test },
     Step { name: "clients", about: "real clients", needs: clients::NEEDS, run: clients::run },
+    Step {
+        name: "numbers",
+        about: "metrics, board and alerts",
+        needs: numbers::NEEDS,
+        run: numbers::check,
+    },
     Step { name: "api", about: "the operators' API, fuzzed", needs: api::NEEDS, run: api::fuzz },
     Step {
         name: "pages",

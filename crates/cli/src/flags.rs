@@ -165,9 +165,9 @@ pub struct Ids {
 #[derive(Debug, Args)]
 pub struct At {
     /// Where it listens; http alone, so on this machine or through a tunnel
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    #[arg(value_parser = values::server)]
-    pub server: Uri,
+    /// [default: the data itself where no server has it, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", value_parser = values::server)]
+    pub server: Option<Uri>,
     /// Its data folder, where its admin token is [env: POTLUCK_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -273,6 +273,9 @@ pub struct Flags {
     #[arg(value_parser = values::switch)]
     pub store_false: bool,
 
+    /// Tell alarms to this URL as well, signed with POTLUCK_WEBHOOK_SECRET[_FILE]
+    #[arg(long, value_name = "URL", help_heading = "Logs", value_parser = values::webhook)]
+    pub webhook: Option<Uri>,
     /// How much to log: error, warn, info, debug, trace, or a filter such as potluck=debug,info
     #[arg(long, value_name = "FILTER", help_heading = "Logs", default_value = "info")]
     #[arg(value_parser = values::filter)]

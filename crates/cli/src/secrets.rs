@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use potluck_server::settings::Secrets;
+use potluck_server::settings::{Secrets, WebhookSecret};
 use potluck_vault::MasterKey;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,8 @@ const LARGEST_FILE: u64 = 64 << 10;
 const FOLDER_MODE: u32 = 0o700;
 /// Permission bits of everybody who is neither owner nor of the group.
 const OTHERS: u32 = 0o007;
+/// Where the secret of a webhook is.
+const WEBHOOK: &str = "POTLUCK_WEBHOOK_SECRET";
 /// What every SQLite file begins with.
 const SQLITE_HEAD: &[u8; 16] = b"SQLite format 3\0";
 
@@ -92,7 +94,9 @@ impl Kind {
 
 /// The variables that are looked at.
 pub fn variables() -> impl Iterator<Item = String> {
-    Kind::ALL.into_iter().flat_map(|kind| [kind.variable().to_owned(), file_variable(kind)])
+    let kinds = Kind::ALL.into_iter();
+    let made = kinds.flat_map(|kind| [kind.variable().to_owned(), file_variable(kind)]);
+    made.chain([WEBHOOK.to_owned(), format!("{WEBHOOK}_FILE")])
 }
 
 /// Where a secret is to be looked for.
@@ -129,6 +133,19 @@ pub fn admin_token(env: &Env, data: &Path) -> Result<Zeroizing<String>, Failure>
     Ok(text)
 }
 
+/// What signs the messages to a webhook, if it is set anywhere.
+pub fn webhook(env: &Env) -> Result<Option<WebhookSecret>, Failure> {
+    let file = format!("{WEBHOOK}_FILE");
+    let text = match (env.text(WEBHOOK), env.var(&file)) {
+        (Some(text), _) => Zeroizing::new(text),
+        (None, Some(path)) => read_file(Path::new(path))
+            .map_err(|error| Failure::setting(format!("{file}: cannot be read: {error}")))?,
+        (None, None) => return Ok(None),
+    };
+    let short = || Failure::setting(format!("{WEBHOOK}: the secret needs 16 bytes or more"));
+    WebhookSecret::parse(text.trim()).map(Some).ok_or_else(short)
+}
+
 /// Finds both secrets; makes in the data folder what is nowhere.
 pub fn find(env: &Env, data: &Path) -> Result<Found, Failure> {
     let mut doubts = prepare(data).map_err(Failure::Run)?;
@@ -152,7 +169,8 @@ pub fn find(env: &Env, data: &Path) -> Result<Found, Failure> {
         texts.push(text);
     }
     let master_key = MasterKey::parse(&texts[1]).map_err(|e| Failure::setting(e.to_string()))?;
-    let secrets = Secrets { master_key, admin_token: texts[0].to_string() };
+    let webhook = webhook(env)?;
+    let secrets = Secrets { master_key, admin_token: texts[0].to_string(), webhook };
     Ok(Found { secrets, made, doubts })
 }
 

@@ -56,6 +56,11 @@ fn find_secrets(
     settings: &Settings,
 ) -> Result<potluck_server::settings::Secrets, Failure> {
     let found = secrets::find(env, &settings.data)?;
+    if settings.webhook.is_some() && found.secrets.webhook.is_none() {
+        return Err(Failure::setting(
+            "--webhook: alarms are signed; set POTLUCK_WEBHOOK_SECRET or POTLUCK_WEBHOOK_SECRET_FILE",
+        ));
+    }
     found.doubts.into_iter().for_each(warn);
     for (kind, path) in found.made {
         let (what, path) = (kind.words(), path.display());

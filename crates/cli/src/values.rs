@@ -3,6 +3,8 @@
 //! Rule: a phrase never repeats the text: where the text came from and whether it may be shown is
 //! for the layers to say.
 
+mod admission;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,9 +14,11 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Authority;
 use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
-use potluck_server::settings::{Admission, PublicUrl};
+use jiff::SignedDuration;
+use potluck_server::settings::PublicUrl;
 use tracing_subscriber::EnvFilter;
+
+pub use admission::{Expiry, admission, expiry, number_or_none, some_number};
 
 /// With more parts than this each would be too small to be fair, as at the edge.
 const MOST_PARTS: u8 = 64;
@@ -64,28 +68,6 @@ pub enum LogFormat {
     Text,
     /// For programs, one object a line.
     Json,
-}
-
-/// When something expires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expiry {
-    /// Never.
-    Never,
-    /// So long after now.
-    After(SignedDuration),
-    /// Then.
-    At(Timestamp),
-}
-
-impl Expiry {
-    /// The moment, as the server reads it.
-    pub fn moment(self) -> Option<String> {
-        match self {
-            Expiry::Never => None,
-            Expiry::After(time) => Timestamp::now().checked_add(time).ok().map(|at| at.to_string()),
-            Expiry::At(at) => Some(at.to_string()),
-        }
-    }
 }
 
 /// The text as it may be printed: whatever stands before an `@` can be a password.
@@ -141,16 +123,6 @@ pub fn path(text: &str) -> Parsed<PathBuf> {
     if text.is_empty() { Err("needs a path".to_owned()) } else { Ok(text.into()) }
 }
 
-/// Whose unknown keys are taken.
-pub fn admission(text: &str) -> Parsed<Admission> {
-    match text {
-        "open" => Ok(Admission::Open),
-        "invite" => Ok(Admission::Invite),
-        "closed" => Ok(Admission::Closed),
-        _ => Err("needs open, invite or closed".to_owned()),
-    }
-}
-
 /// How many threads.
 pub fn threads(text: &str) -> Parsed<usize> {
     text.parse()
@@ -166,6 +138,13 @@ pub fn server(text: &str) -> Parsed<Uri> {
     let bare = uri.path_and_query().is_none_or(|path| path == "/");
     let http = uri.scheme().is_some_and(|scheme| *scheme == http::uri::Scheme::HTTP);
     if http && bare && uri.host().is_some() { Ok(uri) } else { Err(SERVER.into()) }
+}
+
+/// Where alarms are told.
+pub fn webhook(text: &str) -> Parsed<Uri> {
+    let uri: Uri = text.parse().map_err(|_| "needs a URL")?;
+    let spoken = matches!(uri.scheme_str(), Some("https" | "http"));
+    if spoken && uri.host().is_some() { Ok(uri) } else { Err("needs an https:// URL".into()) }
 }
 
 /// How many parts of the pool.
@@ -208,37 +187,6 @@ pub fn time_or_none(text: &str) -> Parsed<Option<Duration>> {
         return Ok(None);
     }
     some_time(text).map(Some).map_err(|phrase| format!("{phrase}, or none"))
-}
-
-/// When something expires: so long after now, at a moment, or `none`.
-pub fn expiry(text: &str) -> Parsed<Expiry> {
-    const EXPIRY: &str = "needs a time such as 12h or 30d, a moment such as \
-                          2027-01-31T12:00:00Z, or none";
-    if text == "none" {
-        return Ok(Expiry::Never);
-    }
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
-    let after = match days {
-        Some(days) => Some(SignedDuration::from_hours(24 * i64::from(days))),
-        None => SignedDuration::from_str(text).ok(),
-    };
-    match after.filter(SignedDuration::is_positive) {
-        Some(after) => Ok(Expiry::After(after)),
-        None => text.parse().map(Expiry::At).map_err(|_| EXPIRY.to_owned()),
-    }
-}
-
-/// A number from one up.
-pub fn some_number(text: &str) -> Parsed<u32> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "needs a number from 1 up".to_owned())
-}
-
-/// A number from one up, or `none` for no limit.
-pub fn number_or_none(text: &str) -> Parsed<Option<u32>> {
-    if text == "none" {
-        return Ok(None);
-    }
-    some_number(text).map(Some).map_err(|phrase| format!("{phrase}, or none"))
 }
 
 /// Bytes: a number, with or without a decimal or binary unit.

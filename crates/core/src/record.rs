@@ -132,6 +132,12 @@ pub struct Metrics {
     pub exchanges: u64,
     /// Exchanges under way.
     pub under_way: u64,
+    /// Exchanges that ended, by what became of them.
+    pub ended: Vec<(&'static str, u64)>,
+    /// Exchanges that were told to wait for a key.
+    pub waited: u64,
+    /// Tokens that served exchanges took: all, and the prompts' among them.
+    pub tokens: [u64; 2],
     /// Attempts by verdict, since the start.
     pub verdicts: Vec<(&'static str, u64)>,
     /// Exchanges refused here, by why.
@@ -198,6 +204,9 @@ impl AddAssign for Metrics {
         self.keys += other.keys;
         self.exchanges += other.exchanges;
         self.under_way += other.under_way;
+        add(&mut self.ended, other.ended);
+        self.waited += other.waited;
+        self.tokens = std::array::from_fn(|at| self.tokens[at] + other.tokens[at]);
         add(&mut self.verdicts, other.verdicts);
         add(&mut self.refusals, other.refusals);
         add(&mut self.cooldowns, other.cooldowns);

@@ -50,7 +50,7 @@ impl Spill {
     /// any that was asked for this call, nor one that refused such a guest a moment ago. No more than
     /// a few are asked for one call.
     pub fn next(&mut self, seek: Seek<'_>, asked: &[u8], now: Mono) -> Option<u8> {
-        let most = if seek.guest == Guest::Entitled { MOST_OWED } else { MOST_ASKED };
+        let most = if seek.guest == Guest::Borrows { MOST_ASKED } else { MOST_OWED };
         if asked.len() >= most {
             return None;
         }
@@ -99,7 +99,8 @@ fn place(part: u8, seek: Seek<'_>) -> u64 {
 const ANY: u8 = u8::MAX;
 /// Parts asked beside its own for a call that borrows,
 const MOST_ASKED: usize = 3;
-/// and for one that the own keys alone would have served: it is rare, and owed an answer.
+/// and for one that the own keys alone would have served: it is rare, and owed an answer; or for a
+/// token's, whose home need not have any key.
 const MOST_OWED: usize = 6;
 /// Refusals remembered: a few models of each of sixteen parts.
 const REMEMBERED: u32 = 1 << 10;

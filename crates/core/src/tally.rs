@@ -13,6 +13,11 @@ pub(crate) struct Tally {
     pub(crate) exchanges: u64,
     pub(crate) under_way: u64,
     pub(crate) kept_conversations: u64,
+    /// Exchanges that were told to wait for a key.
+    pub(crate) waited: u64,
+    /// All that was served took, and the prompts' part of it.
+    pub(crate) tokens: [u64; 2],
+    ended: [u64; OUTCOMES.len()],
     verdicts: [u64; VERDICTS],
     refusals: [u64; REFUSALS],
     cooldowns: [u64; CAUSES],
@@ -45,6 +50,9 @@ impl Default for Tally {
             exchanges: 0,
             under_way: 0,
             kept_conversations: 0,
+            waited: 0,
+            tokens: [0; 2],
+            ended: [0; OUTCOMES.len()],
             verdicts: [0; VERDICTS],
             refusals: [0; REFUSALS],
             cooldowns: [0; CAUSES],
@@ -66,6 +74,12 @@ impl Tally {
         minute.verdicts[place] = minute.verdicts[place].saturating_add(1);
     }
 
+    /// An exchange that is about to end is not to be counted.
+    pub(crate) fn unbegin(&mut self) {
+        self.exchanges = self.exchanges.saturating_sub(1);
+        self.ended[2] = self.ended[2].wrapping_sub(1);
+    }
+
     /// An exchange has ended.
     pub(crate) fn ended(&mut self, served: bool, failed: bool, waited: bool, now: Wall) {
         let at = Wall(now.0 - now.0.rem_euclid(HOUR));
@@ -73,9 +87,16 @@ impl Tally {
         if hour.at != at {
             *hour = Hour { at, ..Hour::default() };
         }
+        let outcome = if served { 0 } else { 2 - usize::from(failed) };
+        self.ended[outcome] = self.ended[outcome].wrapping_add(1);
+        self.waited += u64::from(waited);
         hour.served += u64::from(served);
         hour.failed += u64::from(failed);
         hour.waited += u64::from(waited);
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<(&'static str, u64)> {
+        named(&OUTCOMES, &self.ended)
     }
 
     /// The last day by hours, oldest first, the present one last.
@@ -123,6 +144,8 @@ fn named(names: &[&'static str], counts: &[u64]) -> Vec<(&'static str, u64)> {
     names.iter().copied().zip(counts.iter().copied()).collect()
 }
 
+/// What becomes of exchanges: the last are those of which their callers were to blame, or who left.
+const OUTCOMES: [&str; 3] = ["served", "failed", "other"];
 const VERDICTS: usize = Verdict::NAMES.len();
 const REFUSALS: usize = Refusal::NAMES.len();
 const CAUSES: usize = Cause::ALL.len();

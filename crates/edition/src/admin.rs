@@ -68,6 +68,8 @@ pub enum Task {
     Usage(usage::Wanted),
     /// The same of each key, as a table.
     UsageTable(usage::Wanted),
+    /// What is wrong, and was of late.
+    Alarms,
     /// The settings in force.
     Settings,
     /// To erase a key.

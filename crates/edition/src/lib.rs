@@ -13,7 +13,7 @@
 //! - [`admin`]: what operators ask and decide; [`gate`]: how often their token may be tried;
 //! - [`front`]: pages for people;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
-//! - [`alarm`]: what operators read in the log; [`numbers`]: what they measure by;
+//! - [`alarm`]: what operators read in the log; [`alarms`]: what stands, and was told of late; [`numbers`]: what they measure by;
 //! - [`admission`]: who may come without a key, and with one that nobody knows;
 //! - [`spent`]: what an answer used; [`usage`]: what was used, day by day;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
@@ -21,6 +21,7 @@
 pub mod admin;
 pub mod admission;
 pub mod alarm;
+pub mod alarms;
 pub mod badge;
 pub mod calls;
 pub mod front;

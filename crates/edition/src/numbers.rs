@@ -39,6 +39,9 @@ pub fn told(pool: &Metrics) -> Value {
         "refusals": named(&pool.refusals),
         "cooldowns": named(&pool.cooldowns),
         "exchanges": pool.exchanges,
+        "ended": named(&pool.ended),
+        "waited": pool.waited,
+        "tokens": { "all": pool.tokens[0], "prompt": pool.tokens[1] },
         "kept": pool.kept_conversations,
         "underWay": pool.under_way,
         "keys": {
@@ -57,6 +60,10 @@ pub fn register(registry: &mut Registry, told: &Value) {
     counts(registry, "refusals", "Calls refused here, by reason", &named(&told["refusals"]));
     counts(registry, "cooldowns", "Cooldowns begun, by cause", &named(&told["cooldowns"]));
     count(registry, "exchanges", "Calls begun", number(&told["exchanges"]));
+    counts(registry, "exchanges_ended", "Calls that ended, by outcome", &named(&told["ended"]));
+    count(registry, "waited", "Calls told to wait for a key", number(&told["waited"]));
+    let tokens = "Tokens of served calls; the prompts' are among all";
+    counts(registry, "tokens", tokens, &named(&told["tokens"]));
     let kept = "Turns served with the key of the turn before";
     count(registry, "kept_conversations", kept, number(&told["kept"]));
     gauge(registry, "exchanges_under_way", "Calls under way", number(&told["underWay"]));

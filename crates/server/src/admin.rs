@@ -67,6 +67,7 @@ pub async fn answer(
         Task::Watch(place) => Ok(watch(app, &place)),
         Task::Usage(wanted) => usage::told(app, wanted).await,
         Task::UsageTable(wanted) => usage::table(app, wanted).await,
+        Task::Alarms => Ok(local::json(&json!(app.alarms.lock().told()))),
         Task::Settings => Ok(local::json(&json!(InForce::of(&app.settings.in_force)))),
         Task::Tokens => Ok(admission::tokens(app)),
         Task::MakeToken => admission::make_token(app, &read(request, tokens::MAX).await?).await,

@@ -1,7 +1,6 @@
 //! What every request needs, made once at the start.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use potluck_core::invites::Invites;
 use potluck_core::tokens::Tokens;
@@ -17,7 +16,9 @@ use crate::pools::Pools;
 use crate::sending::Sending;
 use crate::settings::Settings;
 use crate::transport::{Shutdown, Upstream};
+use crate::webhook;
 use potluck_edition::admin::sessions::Sessions;
+use potluck_edition::alarms::Alarms;
 use potluck_edition::gate::Gate;
 use potluck_edition::ids::RequestIds;
 
@@ -42,6 +43,10 @@ pub struct App {
     pub invites: parking_lot::Mutex<Invites>,
     /// How often the pool's wishes were carried out.
     pub turns: tokio::sync::watch::Sender<u64>,
+    /// What is wrong, and was of late.
+    pub alarms: parking_lot::Mutex<Alarms>,
+    /// Where alarms are told besides.
+    pub webhook: Option<webhook::Queue>,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
     /// Time.
@@ -56,8 +61,6 @@ pub struct App {
     pub metrics: Metrics,
     /// How far a stop has come.
     pub shutdown: Shutdown,
-    /// The last write to the store failed.
-    pub store_troubled: AtomicBool,
 }
 
 impl App {

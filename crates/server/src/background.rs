@@ -4,7 +4,6 @@
 //! tells the operator. A store that is busy or full is asked again; nothing here holds a call up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use potluck_core::{Alarm, Event, KeyId, Pool, Slot, Tombstone, Wall};
@@ -17,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::app::{App, Hand};
 use crate::lent::Lent;
 use crate::pools::PartNumber;
+use crate::watchman::Watchman;
 use crate::{clock, probe};
 
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
@@ -25,6 +25,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// What tokens used is written every so many ticks: every five seconds, for a restart may forget as
 /// much.
 const TOKENS_EVERY: u64 = 20;
+/// How often it is looked whether something is wrong, in ticks: every second.
+const LOOK_EVERY: u64 = 4;
 /// Old counts are summed up every so many ticks: at the start, and about every hour.
 const SWEEP_EVERY: u64 = 4 * 3600;
 /// Counts are kept by day for so long, and what was learned of quotas.
@@ -51,6 +53,9 @@ pub async fn run(hand: Hand, mut stop: oneshot::Receiver<()>) {
         hand.app.pools.all().for_each(|mut pool| pool.handle_timeout(hand.app.clock.now()));
         hand.upstream.sweep();
         scribe.turn(&hand, Some(&probes)).await;
+        if ticks.is_multiple_of(LOOK_EVERY) {
+            scribe.watchman.look(&hand.app);
+        }
         hand.app.turns.send_modify(|turns| *turns += 1);
         if ticks.is_multiple_of(SWEEP_EVERY) {
             sweep(&hand.app).await;
@@ -97,6 +102,8 @@ type Told = (PartNumber, Event<Lent>);
 /// Writes the pool's changes down.
 #[derive(Default)]
 struct Scribe {
+    /// Hears of what is wrong.
+    watchman: Watchman,
     /// What the store had no room for.
     again: Vec<Told>,
 }
@@ -105,7 +112,9 @@ impl Scribe {
     async fn turn(&mut self, hand: &Hand, probes: Option<&Arc<Semaphore>>) {
         let mut events = std::mem::take(&mut self.again);
         loop {
+            let before = events.len();
             take(&hand.app, &mut events);
+            events[before..].iter().for_each(|(_, event)| self.watchman.hear(&hand.app, event));
             if events.is_empty() {
                 return;
             }
@@ -190,7 +199,7 @@ impl Scribe {
             self.again.extend(events);
             return;
         }
-        app.store_troubled.store(true, Relaxed);
+        app.metrics.store_failed();
         tracing::error!(%error, "a change could not be stored");
     }
 
@@ -273,6 +282,7 @@ fn ask(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Arc<
         // Closed never; an error would only mean that nobody probes any more.
         let _turn = probes.acquire_owned().await;
         let answer = probe::ask(&hand, &secret).await;
+        hand.app.metrics.probed(answer.is_some());
         let outcome = probe::outcome(&answer);
         hand.app.pools.at(part).probed(slot, outcome, hand.app.clock.now());
     });

@@ -31,6 +31,11 @@ impl Clock {
         Now { mono, wall: Wall(self.day.load(Relaxed).saturating_add(since)) }
     }
 
+    /// When it was started, as the system sees it now.
+    pub fn started(&self) -> Wall {
+        Wall(self.day.load(Relaxed))
+    }
+
     /// Follows the system's time of day, should it have been set or corrected.
     pub fn set_right(&self) {
         let since = i64::try_from(self.mono().0).unwrap_or(i64::MAX);

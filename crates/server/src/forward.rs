@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
-use potluck_core::{After, Attempt, Call, Outcome, Refusal, Step, Whose};
+use potluck_core::{After, Attempt, Call, Mono, Outcome, Refusal, Step, Whose};
 use potluck_edition::admission;
 use potluck_edition::marks::KeyMark;
 use potluck_gemini::answer::{Problem, Reason};
@@ -18,6 +18,7 @@ use crate::door::Held;
 use crate::join;
 use crate::lease::Lease;
 use crate::lent::Lent;
+use crate::metrics::Stopwatch;
 use crate::outgoing::{Credential, Outgoing};
 use crate::problem;
 use crate::sending::Sending;
@@ -82,20 +83,22 @@ pub async fn run(hand: &Hand, job: &mut Job<'_>) -> Result<Answered, Refused> {
         Some(_) if lease.bearer_is_known() => KeyMark::Known,
         Some(_) => KeyMark::NotStored,
     };
-    let mut run = Run { hand, lease, mark };
+    let mut run = Run { hand, lease, mark, watch: Stopwatch::start() };
     loop {
         match step {
             Step::Try(attempt) => {
                 if let Some(answered) = run.attempt(job, &attempt).await.transpose() {
                     return match answered {
                         Ok((parts, body, used)) => {
+                            hand.app.metrics.times.head(&run.watch);
+                            run.lease.set_began(run.watch.began());
                             Ok(Answered { parts, body, lease: run.lease, mark: run.mark, used })
                         }
                         Err(problem) => Err(run.refused(problem)),
                     };
                 }
             }
-            Step::Wait { until } => sleep_until(hand.app.clock.instant(until)).await,
+            Step::Wait { until } => run.wait(until).await,
             Step::Refuse(refusal) => return Err(run.refused(run.template(job, refusal))),
         }
         step = run.lease.next();
@@ -106,6 +109,7 @@ struct Run<'h> {
     hand: &'h Hand,
     lease: Lease,
     mark: KeyMark,
+    watch: Stopwatch,
 }
 
 type Given = (response::Parts, AnsweredBody, Lent);
@@ -137,14 +141,22 @@ impl Run<'_> {
         Box::pin(self.failed(job, lent, response)).await
     }
 
+    async fn wait(&mut self, until: Mono) {
+        let app = &self.hand.app;
+        let _waiting = app.metrics.wait();
+        self.watch.pausing(sleep_until(app.clock.instant(until))).await;
+    }
+
     async fn send(
-        &self,
+        &mut self,
         job: &mut Job<'_>,
         lent: &Lent,
     ) -> Result<Response<UpstreamBody<Sending>>, Unanswered> {
         let Some(body) = job.outgoing.body() else { return Err(Unanswered::Late) };
         let again = || if job.repeatable { job.outgoing.body_again() } else { None };
-        send(self.hand, &job.outgoing, &Credential::Key(lent), body, again).await
+        let credential = Credential::Key(lent);
+        let sent = send(self.hand, &job.outgoing, &credential, body, again);
+        self.watch.pausing(sent).await
     }
 
     /// The head is there: nothing can be taken back from now on.

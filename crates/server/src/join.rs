@@ -3,8 +3,6 @@
 //! Rule: on the disk first, then in the pool, then in the answer's head. A store that cannot is no
 //! reason to keep an answer from its caller: it goes all the same, and says so.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use potluck_edition::marks::KeyMark;
 use potluck_gemini::ApiKey;
 use potluck_store::{Inserted, KeyRow};
@@ -23,7 +21,7 @@ pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey, invite: Option<&He
         }
         Ok(_) => KeyMark::NotStored,
         Err(error) => {
-            app.store_troubled.store(true, Relaxed);
+            app.metrics.store_failed();
             tracing::error!(%error, "a contributed key could not be stored");
             KeyMark::NotStored
         }

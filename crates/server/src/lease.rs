@@ -5,6 +5,7 @@
 //! finishes the exchange with what is known by then.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use potluck_core::{After, Call, End, Ending, Exchange, Guest, Outcome, Step, TokenId};
 use potluck_gemini::failure::Failure;
@@ -26,6 +27,7 @@ pub struct Lease {
     following: Option<Box<Step<Lent>>>,
     end: End,
     prompt_tokens: u32,
+    began: Option<Instant>,
     /// The access token that its tokens are counted for.
     token: Option<TokenId>,
 }
@@ -51,7 +53,10 @@ impl Lease {
         let (following, end, prompt_tokens) = (None, End::LEFT, call.prompt_tokens);
         let token = call.bearer.filter(|_| call.guest == Some(Guest::Token));
         let token = token.map(|id| TokenId(id.0));
-        (Lease { app, exchange, part, home, following, end, prompt_tokens, token }, step)
+        (
+            Lease { app, exchange, part, home, following, end, prompt_tokens, began: None, token },
+            step,
+        )
     }
 
     /// The next step.
@@ -93,6 +98,23 @@ impl Lease {
     /// Counts a stream that broke behind its head.
     pub fn count_broken(&self) {
         self.app.metrics.broke();
+    }
+
+    /// When its call was read: what its answer's first byte is measured against.
+    pub fn set_began(&mut self, began: Instant) {
+        self.began = Some(began);
+    }
+
+    /// The first byte of its answer goes out.
+    pub fn first_byte(&mut self) {
+        if let Some(began) = self.began.take() {
+            self.app.metrics.times.first_byte(began);
+        }
+    }
+
+    /// So much of its answer has gone out.
+    pub fn passed(&self, bytes: u64) {
+        self.app.metrics.passed(bytes);
     }
 
     /// What is to be told of the exchange's end when the lease is dropped.

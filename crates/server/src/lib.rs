@@ -47,6 +47,8 @@ mod tokens;
 pub mod transport;
 mod uploads;
 mod usage;
+mod watchman;
+mod webhook;
 
 pub use start::{Server, StartError, StopError};
 

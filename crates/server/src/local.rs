@@ -105,7 +105,7 @@ fn ready(app: &App) -> Reply {
 
 /// A store that failed, as the caller reads it.
 pub fn store_trouble(app: &App, error: &potluck_store::StoreError) -> Problem {
-    app.store_troubled.store(true, std::sync::atomic::Ordering::Relaxed);
+    app.metrics.store_failed();
     tracing::error!(%error, "the store failed");
     Problem::new(Reason::Store)
 }

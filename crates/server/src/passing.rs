@@ -28,6 +28,8 @@ pub struct Passing {
     state: State,
     lease: Lease,
     used: Lent,
+    /// Bytes that went to the caller.
+    passed: u64,
 }
 
 enum State {
@@ -54,7 +56,7 @@ impl Passing {
         let judged = matches!(framing, Framing::Native | Framing::Compat);
         let watch = Watch::new(framing);
         let (before, state) = (Bytes::new(), State::Flowing);
-        Passing { before, upstream, watch, judged, state, lease, used }
+        Passing { before, upstream, watch, judged, state, lease, used, passed: 0 }
     }
 
     /// As it is, behind what was read of it already. For answers without a length.
@@ -176,6 +178,10 @@ impl Body for Passing {
             }
             State::Ended => None,
         };
+        if let Some(Ok(chunk)) = &chunk {
+            this.lease.first_byte();
+            this.passed += chunk.len() as u64;
+        }
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
@@ -191,6 +197,7 @@ impl Body for Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
+        self.lease.passed(self.passed);
         if matches!(self.state, State::Flowing | State::Failing) {
             self.note(Ending::Left);
         }

@@ -80,6 +80,7 @@ async fn prompt(
     let reserved = app.kept.reservation(asked.caller.address);
     let (body, scan, kept) = match intake::read(body, &mut scanner, reserved, keep).await {
         Ok(Intake::Whole(pieces, reserved)) => {
+            app.metrics.took(pieces.bytes());
             (Body::Kept(pieces), scanner.finish(), Some(reserved))
         }
         Ok(Intake::Overflow(_)) if known => return Err(Problem::new(Reason::TooLarge)),

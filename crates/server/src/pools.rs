@@ -6,7 +6,9 @@
 //! where nothing is left for it others are asked. One part is a pool like any other.
 
 use parking_lot::{Mutex, MutexGuard};
-use potluck_core::{Call, Exchange, Guest, KeyId, Metrics, Now, Pool, Seek, Spill, Step, Summary};
+use potluck_core::{
+    Call, Census, Exchange, Guest, KeyId, Metrics, Now, Pool, Seek, Spill, Step, Summary,
+};
 
 use crate::lent::Lent;
 
@@ -78,6 +80,13 @@ impl Pools {
     pub fn summary(&self, now: Now) -> Summary {
         let mut all = Summary::default();
         self.all().for_each(|pool| all += pool.summary(now));
+        all
+    }
+
+    /// Keys by state.
+    pub fn census(&self) -> Census {
+        let mut all = Census::default();
+        self.all().for_each(|pool| all += pool.census());
         all
     }
 

@@ -70,6 +70,14 @@ impl Pieces {
         }
     }
 
+    /// How large it is.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Pieces::One(only) => only.len(),
+            Pieces::Many(all) => all.iter().map(Bytes::len).sum(),
+        }
+    }
+
     /// A fresh body of these pieces.
     pub fn sending(&self) -> Sending {
         if self.len() == 0 { Sending::Nothing } else { Sending::Kept(self.clone(), 0) }

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::Uri;
 use http::uri::Authority;
 use ipnet::IpNet;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Adds `"store": false` to pooled bodies that do not say. Off: not every version knows it.
     pub store_false: bool,
+    /// Where alarms are told besides the log.
+    pub webhook: Option<Uri>,
     /// All of these as they are told to operators, and who decided each.
     pub in_force: Vec<Setting>,
 }
@@ -119,4 +123,43 @@ pub struct Secrets {
     pub master_key: MasterKey,
     /// Lets an operator in.
     pub admin_token: String,
+    /// Signs what a webhook is told.
+    pub webhook: Option<WebhookSecret>,
 }
+
+/// Where alarms are told, and what signs them.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where.
+    pub url: Uri,
+    /// Signs them.
+    pub secret: WebhookSecret,
+}
+
+/// Signs what a webhook is told. Never printed.
+#[derive(Clone)]
+pub struct WebhookSecret(zeroize::Zeroizing<Vec<u8>>);
+
+impl WebhookSecret {
+    /// The bytes behind `whsec_` in base64, as Standard Webhooks has it, or else the text's.
+    pub fn parse(text: &str) -> Option<WebhookSecret> {
+        let read = match text.strip_prefix("whsec_") {
+            Some(coded) => BASE64.decode(coded).ok()?,
+            None => text.as_bytes().to_vec(),
+        };
+        (read.len() >= SHORTEST_SECRET).then(|| WebhookSecret(read.into()))
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookSecret(…)")
+    }
+}
+
+/// Fewer bytes can be guessed.
+const SHORTEST_SECRET: usize = 16;

@@ -26,12 +26,12 @@ use crate::kept::Budget;
 use crate::lent::Lent;
 use crate::metrics::Metrics;
 use crate::pools::{PartNumber, Pools, home};
-use crate::settings::{Secrets, Settings};
+use crate::settings::{Secrets, Settings, Webhook};
 use crate::transport::listen::{Door, Limits as DoorLimits, bind, serve};
 use crate::transport::tls::{self, TlsError};
 use crate::transport::upstream::ConfigError;
 use crate::transport::{Shutdown, Upstream, UpstreamConfig, Workers};
-use crate::{background, handle};
+use crate::{background, handle, webhook};
 
 /// A server that runs.
 pub struct Server {
@@ -107,12 +107,18 @@ impl Server {
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
         let keys = pools.key_count();
+        let hook = settings.webhook.clone().zip(secrets.webhook);
+        let hook = hook.map(|(url, secret)| webhook::queue(Webhook { url, secret }));
+        let (queue, sending) = hook.unzip();
+        sending.into_iter().for_each(|sending| drop(runtime.spawn(sending)));
         let app = Arc::new(App {
             admin_token: secrets.admin_token,
             pools,
             gate: Default::default(),
             sessions: Default::default(),
             turns: Default::default(),
+            alarms: Default::default(),
+            webhook: queue,
             vault,
             tokens: tokens.into(),
             invites: invites.into(),
@@ -123,7 +129,6 @@ impl Server {
             kept: Budget::new(settings.limits.kept_bodies),
             metrics: Metrics::default(),
             shutdown: shutdown.clone(),
-            store_troubled: false.into(),
             settings,
         });
         let hand = Hand { app, upstream };

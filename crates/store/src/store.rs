@@ -66,6 +66,9 @@ pub trait Store: Send + Sync {
     /// Erases what has grown old, some of it at a time: ask again while [`Swept::more`].
     fn sweep(&self, sweep: Sweep) -> Answer<Swept>;
 
+    /// Requests that wait to be carried out.
+    fn queued(&self) -> usize;
+
     /// False once an error has made the state on disk uncertain; readiness asks this.
     fn healthy(&self) -> bool;
 

@@ -144,6 +144,10 @@ impl Store for D1Store {
         })
     }
 
+    fn queued(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
     fn healthy(&self) -> bool {
         !self.0.failed.load(Ordering::Relaxed)
     }

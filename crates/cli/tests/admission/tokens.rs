@@ -248,3 +248,27 @@ fn a_pool_in_parts_serves_tokens_from_all_of_them() {
         }
     }
 }
+
+#[test]
+fn what_was_answered_outlives_a_kill() {
+    let sim = sim(1);
+    let mut potluck = Potluck::joined(&sim, 1);
+    let crash = |potluck: &mut Potluck| {
+        potluck.signal("-KILL");
+        potluck.end();
+        potluck.start_again();
+    };
+    let (token, id) = token(&potluck, &json!({ "name": "x" }));
+    let path = format!("/tokens/{id}");
+    crash(&mut potluck);
+    assert_eq!(potluck.generate(&token, "x").status, 200);
+
+    let models = json!({ "models": [] });
+    assert_eq!(operate(&potluck, "PATCH", &path, &models).status, 200);
+    crash(&mut potluck);
+    assert_eq!(potluck.generate(&token, "x").reason(), "POOL_TOKEN_MODEL");
+
+    assert_eq!(operate(&potluck, "DELETE", &path, &Value::Null).status, 204);
+    crash(&mut potluck);
+    assert_eq!(potluck.generate(&token, "x").reason(), "POOL_UNKNOWN_TOKEN");
+}

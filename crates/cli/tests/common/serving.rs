@@ -39,6 +39,7 @@ pub struct Potluck {
     reader: Option<JoinHandle<()>>,
     said: Arc<Mutex<String>>,
     args: Vec<String>,
+    env: Vec<(String, String)>,
     here: TempDir,
     addr: SocketAddr,
 }
@@ -54,16 +55,26 @@ impl Potluck {
         Potluck::inside(folder(), upstream, args)
     }
 
+    /// A proxy that has been told more, by its environment too.
+    pub fn with_env(upstream: &str, args: &[&str], env: &[(&str, &str)]) -> Potluck {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Potluck::set_up(folder(), upstream, args, env.collect())
+    }
+
     /// A proxy in a folder that is there already.
     pub fn inside(here: TempDir, upstream: &str, args: &[&str]) -> Potluck {
+        Potluck::set_up(here, upstream, args, Vec::new())
+    }
+
+    fn set_up(here: TempDir, upstream: &str, args: &[&str], env: Vec<(String, String)>) -> Potluck {
         let upstream = format!("--upstream={upstream}");
         let fixed = ["serve", "--listen=127.0.0.1:0", &upstream];
         let formatted = args.iter().any(|arg| arg.starts_with("--log-format"));
         let text = (!formatted).then_some("--log-format=text");
         let args = fixed.iter().copied().chain(text).chain(args.iter().copied());
         let args: Vec<String> = args.map(ToString::to_string).collect();
-        let (child, reader, said, addr) = launch(potluck(&here).args(&args));
-        Potluck { child, reader: Some(reader), said, args, here, addr }
+        let (child, reader, said, addr) = launch(potluck(&here).args(&args).envs(env.clone()));
+        Potluck { child, reader: Some(reader), said, args, env, here, addr }
     }
 
     /// A proxy with keys 1 to `keys` at the table, and a simulator that has forgotten how they came.
@@ -143,7 +154,8 @@ impl Potluck {
 
     /// Starts it again, on the same data.
     pub fn start_again(&mut self) {
-        let (child, reader, said, addr) = launch(potluck(&self.here).args(&self.args));
+        let (child, reader, said, addr) =
+            launch(potluck(&self.here).args(&self.args).envs(self.env.clone()));
         (self.child, self.reader, self.said, self.addr) = (child, Some(reader), said, addr);
     }
 

@@ -9,6 +9,7 @@
 mod common;
 
 mod admin;
+mod alarms;
 mod doors;
 mod import;
 mod kitchen;

@@ -125,14 +125,14 @@ impl<S: Clone> Pool<S> {
         if let Some(Running::Slot(slot)) = x.running.filter(|_| x.own != x.tried[0]) {
             self.unlend(slot, now);
         }
-        self.tally.exchanges = self.tally.exchanges.saturating_sub(1);
+        self.tally.unbegin();
         self.finish(x, End::LEFT, now);
     }
 
     /// Ends an exchange that another part of the pool goes on with, as if it had not begun here.
     pub fn pass_on(&mut self, mut x: Exchange, now: Now) {
         (x.failed, x.waited) = (false, false);
-        self.tally.exchanges = self.tally.exchanges.saturating_sub(1);
+        self.tally.unbegin();
         self.finish(x, End::LEFT, now);
     }
 
@@ -144,6 +144,10 @@ impl<S: Clone> Pool<S> {
         }
         self.settle(&mut x);
         let failed = x.failed && x.served.is_none();
+        if x.served.is_some() {
+            self.tally.tokens[0] += end.tokens;
+            self.tally.tokens[1] += end.prompt_tokens;
+        }
         self.tally.ended(x.served.is_some(), failed, x.waited, now.wall);
         if failed {
             self.count_failed(&x, now);

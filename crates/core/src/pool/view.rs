@@ -6,7 +6,7 @@ use crate::{
     id::{KeyId, Slot},
     key::{Class, Key, State},
     pool::Pool,
-    record::{LaneGauge, Me, MeCooldown, Metrics, Outlook, Summary},
+    record::{Census, LaneGauge, Me, MeCooldown, Metrics, Outlook, Summary},
     rest::{CooldownRecord, KEEP_ABOVE, Reach, Rest, Scope},
     time::Now,
     usage::Usage,
@@ -58,6 +58,11 @@ impl<S: Clone> Pool<S> {
         Some(Outlook { day, minute: ledger.minute(moment.now) })
     }
 
+    /// Keys by state.
+    pub fn census(&self) -> Census {
+        self.census
+    }
+
     /// The public summary.
     pub fn summary(&self, now: Now) -> Summary {
         let served = self.lanes.all().map(|(_, lane)| lane).filter(|lane| lane.served);
@@ -88,6 +93,9 @@ impl<S: Clone> Pool<S> {
             keys: self.census,
             exchanges: self.tally.exchanges,
             under_way: self.tally.under_way,
+            ended: self.tally.outcomes(),
+            waited: self.tally.waited,
+            tokens: self.tally.tokens,
             verdicts: self.tally.verdicts(),
             refusals: self.tally.refusals(),
             cooldowns: self.tally.cooldowns(),

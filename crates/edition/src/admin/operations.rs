@@ -11,7 +11,7 @@ use super::{
     ROOT, Task, adding, change, checking, invites, listing, sessions, settings, sights, status,
     tokens,
 };
-use crate::{me, problem, usage};
+use crate::{alarms, me, problem, usage};
 
 /// One thing that can be asked for.
 pub struct Operation {
@@ -212,6 +212,17 @@ pub const OPERATIONS: &[Operation] = &[
         reply: Reply::Csv,
         refusals: &[Reason::Refused, Reason::Store],
         means: |given| usage::wanted(given.query).map(Task::UsageTable),
+    },
+    Operation {
+        name: "alarms",
+        method: Method::GET,
+        path: "/alarms",
+        about: "Alarms that stand, and what was told of late.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<alarms::Told>),
+        refusals: &[],
+        means: |_| Ok(Task::Alarms),
     },
     Operation {
         name: "settings",

@@ -17,12 +17,14 @@ use serde_json::json;
 use crate::app::App;
 use crate::{Reply, local, me};
 
+/// All tokens.
 pub fn tokens(app: &App) -> Reply {
     // Written out when the book is free again: calls look into it.
     let all: Vec<TokenRecord> = app.tokens.lock().list().into_iter().cloned().collect();
     local::json(&json!(tokens::All::of(&all, app.clock.now().wall)))
 }
 
+/// Makes a token, and shows it this once.
 pub async fn make_token(app: &App, text: &Bytes) -> Result<Reply, Problem> {
     let terms = tokens::Make::read(text)?;
     let secret = potluck_vault::draw_token().map_err(|_| Problem::new(Reason::Internal))?;
@@ -45,6 +47,7 @@ pub async fn make_token(app: &App, text: &Bytes) -> Result<Reply, Problem> {
     Ok(local::json(&json!(tokens::Made::of(&secret, &record, made))))
 }
 
+/// Changes what a token may.
 pub async fn change_token(app: &App, id: TokenId, text: &Bytes) -> Result<Reply, Problem> {
     let patch = tokens::Change::read(text)?;
     let (record, written) = {
@@ -58,6 +61,7 @@ pub async fn change_token(app: &App, id: TokenId, text: &Bytes) -> Result<Reply,
     Ok(local::json(&json!(tokens::View::of(&record, app.clock.now().wall))))
 }
 
+/// Takes a token out of the book at once, and off the disk before the answer.
 pub async fn revoke_token(app: &App, id: TokenId) -> Result<Reply, Problem> {
     let written = {
         let mut book = app.tokens.lock();
@@ -68,11 +72,13 @@ pub async fn revoke_token(app: &App, id: TokenId) -> Result<Reply, Problem> {
     Ok(me::gone())
 }
 
+/// All invites.
 pub fn invites(app: &App) -> Reply {
     let all: Vec<InviteRecord> = app.invites.lock().list().into_iter().cloned().collect();
     local::json(&json!(invites::All::of(&all, app.clock.now().wall)))
 }
 
+/// Makes an invite, and shows its code this once.
 pub async fn make_invite(app: &App, text: &Bytes) -> Result<Reply, Problem> {
     let code = potluck_vault::draw_invite().map_err(|_| Problem::new(Reason::Internal))?;
     let id = app.vault.invite_ids(&code).next().map(InviteId);
@@ -93,6 +99,7 @@ pub async fn make_invite(app: &App, text: &Bytes) -> Result<Reply, Problem> {
     Ok(local::json(&json!(invites::Made::of(&code, &record, now))))
 }
 
+/// Takes an invite back.
 pub async fn revoke_invite(app: &App, id: InviteId) -> Result<Reply, Problem> {
     let written = {
         let mut book = app.invites.lock();

@@ -134,6 +134,10 @@ impl Store for SqliteStore {
         self.write(true, move |conn| write::sweep(conn, sweep))
     }
 
+    fn queued(&self) -> usize {
+        self.queue.waiting()
+    }
+
     fn healthy(&self) -> bool {
         !self.queue.failed()
     }

@@ -1,8 +1,9 @@
 //! Seals everything anew under another master key.
 //!
 //! Ids are keyed hashes, so they change along with the seals, and what refers to them follows by
-//! the schema's cascade. Tombstones cannot follow: what they were made from was erased. They stay
-//! and are found as long as the vault knows the older master key.
+//! the schema's cascade. Tombstones cannot follow, nor can access tokens and invites: what they were
+//! made from was erased, or never kept. They stay and are found as long as the vault knows the older
+//! master key.
 
 use potluck_vault::Vault;
 use rusqlite::{Connection, TransactionBehavior, params};

@@ -70,6 +70,10 @@ impl Queue {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub(super) fn failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
