@@ -5,6 +5,7 @@
 //! of them can lag behind.
 
 pub mod admission;
+pub mod import;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +74,20 @@ pub enum Verb {
         #[command(flatten)]
         at: At,
     },
+    /// Print what lets a shell complete commands and flags
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// Which shell
+        #[arg(value_name = "SHELL", value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
+    /// Print the manual page, or write those of all commands
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// Folder to write one page for each command to
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Look at the keys of a running server, and decide on them
     #[command(after_help = KEYS_EXAMPLES, arg_required_else_help = true)]
     #[command(disable_help_subcommand = true)]
@@ -121,6 +136,12 @@ pub enum Keys {
         #[command(flatten)]
         at: At,
     },
+    /// Bring keys out of files of any form, checked, with a report by line
+    #[command(after_help = import::IMPORT_EXAMPLES)]
+    Import(import::Import),
+    /// Ask Google about keys now
+    #[command(after_help = import::CHECK_EXAMPLES)]
+    Check(import::Check),
     /// Take keys out of service until they are enabled again
     Disable(Ids),
     /// Take keys back into service
@@ -144,9 +165,9 @@ pub struct Ids {
 #[derive(Debug, Args)]
 pub struct At {
     /// Where it listens; http alone, so on this machine or through a tunnel
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    #[arg(value_parser = values::server)]
-    pub server: Uri,
+    /// [default: the data itself where no server has it, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", value_parser = values::server)]
+    pub server: Option<Uri>,
     /// Its data folder, where its admin token is [env: POTLUCK_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -352,6 +373,17 @@ Examples:
 
 Exit codes: 0 the settings are good, 2 they are not (each fault on a line of its own).";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  potluck completions bash > ~/.local/share/bash-completion/completions/potluck
+  potluck completions zsh > ~/.zfunc/_potluck
+  potluck completions fish > ~/.config/fish/completions/potluck.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  potluck man | man -l -
+  potluck man --out ~/.local/share/man/man1";
+
 const STATUS_EXAMPLES: &str = "\
 Examples:
   potluck status
@@ -364,6 +396,7 @@ const KEYS_EXAMPLES: &str = "\
 Examples:
   potluck keys list --state disabled
   potluck keys add keys.txt
+  potluck keys import keys.txt old-pool.json
   potluck keys disable k_0123456789abcdef0123456789abcdef
   potluck keys list --json | jq -r '.[].id'
 

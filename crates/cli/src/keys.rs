@@ -10,7 +10,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::flags::import::Check;
 use crate::flags::{At, Ids, Keys};
+use crate::import::import;
 use crate::layers::Env;
 use crate::operator::Operator;
 use crate::secrets;
@@ -30,6 +32,8 @@ pub fn decide(
     match Keys::from_arg_matches(matches).map_err(read)? {
         Keys::List { state, at } => list(state.as_deref(), &at, env, out),
         Keys::Add { file, at } => add(&file, &at, env, out),
+        Keys::Import(wanted) => import(&wanted, env, out),
+        Keys::Check(Check { ids, at }) => check(&ids, &at, env, out),
         Keys::Disable(ids) => change(&ids, env, out, "disabled", |operator, path| {
             operator.ask(Method::PATCH, path, br#"{"disabled":true}"#.to_vec())
         }),
@@ -66,7 +70,16 @@ fn status(at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn list(state: Option<&str>, at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
-    let operator = operator(at, env)?;
+    let keys = all(&operator(at, env)?, state)?;
+    if at.json {
+        return print(out, &format!("{}\n", Value::from(keys)));
+    }
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    print(out, &table(["id", "state", "lent", "borrowed", "why"], &rows))
+}
+
+/// All keys, of one state if it is named.
+fn all(operator: &Operator, state: Option<&str>) -> Result<Vec<Value>, Failure> {
     let of_state = state.map(|state| format!("&state={state}")).unwrap_or_default();
     let (mut after, mut keys) = (json!(0), Vec::new());
     while !after.is_null() {
@@ -76,11 +89,42 @@ fn list(state: Option<&str>, at: &At, env: &Env, out: &mut impl Write) -> Result
         }
         after = page["next"].take();
     }
-    if at.json {
-        return print(out, &format!("{}\n", Value::from(keys)));
+    Ok(keys)
+}
+
+/// Has Google asked about keys, about all if none is named.
+fn check(ids: &[String], at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
+    let operator = operator(at, env)?;
+    let mut ids = ids.to_vec();
+    if ids.is_empty() {
+        let id = |key: &Value| key["id"].as_str().map(str::to_owned);
+        ids = all(&operator, None)?.iter().filter_map(id).collect();
     }
-    let rows: Vec<_> = keys.iter().map(row).collect();
-    print(out, &table(["id", "state", "lent", "borrowed", "why"], &rows))
+    let mut bad = 0;
+    for id in &ids {
+        let (became, why) = checked(&operator, id)?;
+        bad += usize::from(became != "works");
+        let line = match at.json {
+            true => json!({ "id": id, "became": became, "why": why }).to_string(),
+            false => format!("{id}  {became}  {why}").trim_end().to_owned(),
+        };
+        print(out, &format!("{line}\n"))?;
+    }
+    if bad > 0 { Err(Failure::Run(format!("{bad} are not known to work."))) } else { Ok(()) }
+}
+
+fn checked(operator: &Operator, id: &str) -> Result<(&'static str, String), Failure> {
+    let told = match operator.ask(Method::POST, &format!("/keys/{id}/check"), Vec::new()) {
+        Ok(told) => told,
+        Err(Failure::Run(why)) => return Ok(("failed", why)),
+        Err(wrong) => return Err(wrong),
+    };
+    let became = match told["works"].as_bool() {
+        Some(true) => "works",
+        Some(false) => "refused",
+        None => "unchecked",
+    };
+    Ok((became, told["why"].as_str().unwrap_or_default().to_owned()))
 }
 
 fn row(key: &Value) -> [String; 5] {
@@ -123,14 +167,20 @@ fn keys_in(file: &Path) -> Result<Vec<u8>, Failure> {
 fn report(told: &Value) -> String {
     let lines = told["lines"].as_array().into_iter().flatten();
     let missed = lines.filter(|line| line["id"].is_null()).map(|line| {
-        let why = line["why"].as_str().unwrap_or(match line["became"].as_str() {
-            Some("withdrawn") => "withdrawn by its contributor, who alone can bring it back",
-            _ => "the pool is full",
-        });
+        let became = line["became"].as_str().unwrap_or_default();
+        let why = line["why"].as_str().unwrap_or(why_not(became));
         format!("line {}: {why}\n", line["line"])
     });
     let missed: String = missed.collect();
     format!("{missed}{} added, {} known before\n", told["added"], told["known"])
+}
+
+/// Why a key was not taken, where the server's word alone tells it.
+pub fn why_not(became: &str) -> &'static str {
+    match became {
+        "withdrawn" => "withdrawn by its contributor, who alone can bring it back",
+        _ => "the pool is full",
+    }
 }
 
 /// Does the same to every key that is named; one that fails stops none of the others.

@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`], [`admission`] | the verbs; [`operator`] speaks to a running server |
+//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`manual`] | the verbs; [`operator`] speaks to a running server |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -16,10 +16,12 @@ mod config_file;
 mod failure;
 mod flags;
 mod harden;
+mod import;
 mod in_force;
 mod keys;
 mod layers;
 mod logs;
+mod manual;
 mod operator;
 mod scrub;
 mod secrets;
@@ -46,6 +48,9 @@ fn main() -> ExitCode {
         Some(("check-config", matches)) => check::check(matches, &env, &mut io::stdout()),
         Some((verb @ ("status" | "keys"), matches)) => {
             keys::decide(verb, matches, &env, &mut io::stdout())
+        }
+        Some((verb @ ("completions" | "man"), matches)) => {
+            manual::write(verb, matches, &mut io::stdout())
         }
         Some((verb @ ("token" | "invite"), matches)) => {
             admission::decide(verb, matches, &env, &mut io::stdout())

@@ -20,13 +20,17 @@ fn assert_golden(name: &str, seen: &str) {
 
 #[test]
 fn help_reads_as_agreed() {
-    let table: [(&str, &[&str]); 9] = [
+    let table: [(&str, &[&str]); 13] = [
         ("help.txt", &["--help"]),
         ("help-serve.txt", &["serve", "--help"]),
         ("help-check-config.txt", &["check-config", "--help"]),
         ("help-status.txt", &["status", "--help"]),
         ("help-keys.txt", &["keys", "--help"]),
         ("help-keys-list.txt", &["keys", "list", "--help"]),
+        ("help-keys-import.txt", &["keys", "import", "--help"]),
+        ("help-keys-check.txt", &["keys", "check", "--help"]),
+        ("help-completions.txt", &["completions", "--help"]),
+        ("help-man.txt", &["man", "--help"]),
         ("help-token.txt", &["token", "--help"]),
         ("help-token-make.txt", &["token", "make", "--help"]),
         ("help-invite.txt", &["invite", "--help"]),
@@ -44,6 +48,27 @@ fn printed_defaults_read_as_agreed() {
     let ended = run(potluck(&folder()).args(["check-config", "--print-defaults"]));
 
     assert_golden("defaults.toml", &ended.out);
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let here = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = run(potluck(&here).args(["completions", shell]));
+        assert_eq!(ended.code, Some(0));
+        for word in ["check-config", "import", "resume", "max-kept-bodies"] {
+            assert!(ended.out.contains(word), "{shell} does not know {word}");
+        }
+    }
+    let page = run(potluck(&here).arg("man")).out;
+    assert!(page.contains(".TH potluck 1"), "{page}");
+
+    assert_eq!(run(potluck(&here).args(["man", "--out", "pages"])).code, Some(0));
+
+    let page = |name: &str| fs::read_to_string(here.path().join("pages").join(name)).unwrap();
+    assert!(page("potluck-keys-import.1").contains("potluck keys import keys.txt"), "examples");
+    assert!(page("potluck-serve.1").contains("POTLUCK_LISTEN"));
+    assert!(page("potluck.1").contains("potluck\\-keys(1)"));
 }
 
 #[test]

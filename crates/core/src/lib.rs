@@ -53,7 +53,9 @@ pub use event::{Alarm, Event};
 pub use id::{InviteId, KeyId, Slot, TokenId, Tombstone};
 pub use key::{Reason, State};
 pub use limits::{Limits, LimitsPatch, LimitsRefused};
-pub use pool::{Amount, Changed, Listing, Pool, Seen, Sight, Sought, Used, Why, Withdrawal};
+pub use pool::{
+    Amount, Changed, Listing, Pool, Seen, Sight, Sought, Used, Why, Withdrawal, judge_probe,
+};
 pub use record::{Census, KeyRecord, Me, MeCooldown, Metrics, Outlook, Room, Summary};
 pub use rest::{Cause, CooldownRecord, Scope, family_name};
 pub use spill::{Seek, Spill};

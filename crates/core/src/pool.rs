@@ -59,6 +59,7 @@ use events::Events;
 pub(crate) use evidence::Shortfalls;
 use evidence::Suspicion;
 pub use operator::{Listing, Sought};
+pub use probe::judge_probe;
 use timer::Job;
 pub use timer::Why;
 use watch::Watch;

@@ -109,3 +109,27 @@ fn an_id_reads_as_it_is_shown() {
         assert_eq!(KeyId::parse(wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn what_google_says_when_an_operator_asks_counts_and_trouble_does_not() {
+    use potluck_core::{Outcome, Verdict};
+    let mut table = Table::of(3);
+    let (slot, secret) = table.pool.secret(id(1)).unwrap();
+    assert_eq!(secret, 1);
+
+    assert_eq!(table.pool.checked(slot, Outcome::NoAnswer, table.now), Verdict::Trouble);
+    assert_eq!(table.state(1), "active");
+    assert!(table.probes().is_empty(), "trouble raises no doubt");
+    table.pool.checked(slot, Outcome::Failed(&dead()), table.now);
+    assert_eq!(table.state(1), "disabled");
+    table.pool.checked(slot, Outcome::Failed(&day()), table.now);
+    assert_eq!(table.state(1), "active", "a spent quota is a living key's");
+
+    table.pool.put_out(id(1), table.now);
+    for outcome in [Outcome::Served, Outcome::Failed(&dead())] {
+        table.pool.checked(slot, outcome, table.now);
+    }
+    table.pool.put_back(id(1), table.now);
+    assert_eq!(table.state(1), "active", "out by the operator's word alone, and so put back");
+    assert!(table.pool.secret(id(9)).is_none());
+}

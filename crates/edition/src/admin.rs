@@ -4,7 +4,7 @@
 //! asks, and does it.
 //!
 //! - [`operations`]: the one table of what can be asked; [`openapi`]: the same for programs;
-//! - [`status`], [`listing`], [`change`], [`adding`], [`sights`], [`settings`]: what goes in and comes
+//! - [`status`], [`listing`], [`change`], [`adding`], [`checking`], [`sights`], [`settings`]: what goes in and comes
 //!   out;
 //! - [`tokens`], [`invites`]: who may come without a key, and with one that nobody knows;
 //! - [`sessions`]: who signed in with a browser;
@@ -12,6 +12,7 @@
 
 pub mod adding;
 pub mod change;
+pub mod checking;
 pub mod invites;
 pub mod listing;
 pub mod openapi;
@@ -49,7 +50,12 @@ pub enum Task {
     /// Some of the keys.
     List(Wanted),
     /// To add the keys that the body names.
-    Add,
+    Add {
+        /// Those alone that Google takes.
+        check: bool,
+    },
+    /// To ask Google about a key now.
+    Check(KeyId),
     /// One key.
     Look(KeyId),
     /// To take a key out of service, or back.

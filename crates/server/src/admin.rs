@@ -4,6 +4,7 @@
 
 mod add;
 mod admission;
+mod check;
 mod many;
 mod session;
 
@@ -50,7 +51,10 @@ pub async fn answer(
         Task::SignOut => Ok(session::sign_out(app, request.headers())),
         Task::Status => Ok(local::json(&json!(status::Status::of(&app.pools.metrics())))),
         Task::List(wanted) => Ok(list(app, &wanted)),
-        Task::Add => add::add(app.clone(), read(request, adding::MAX_ADDED).await?).await,
+        Task::Add { check } => {
+            add::add(hand, &read(request, adding::MAX_ADDED).await?, check).await
+        }
+        Task::Check(id) => check::check(hand, id).await,
         Task::Look(id) => look(app, id),
         Task::Change(id) => {
             let wanted = change::Change::read(&read(request, change::MAX).await?)?;

@@ -3,28 +3,21 @@
 //! Rule: the hot path only marks; once in a while this task takes the marks and stores, probes or
 //! tells the operator. A store that is busy or full is asked again; nothing here holds a call up.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, StatusCode};
-use potluck_core::{Alarm, Event, KeyId, Outcome, Pool, Slot, Tombstone, Wall};
+use potluck_core::{Alarm, Event, KeyId, Pool, Slot, Tombstone, Wall};
 use potluck_edition::orders::{Order, Orders};
 use potluck_edition::{admission, alarm, rows};
-use potluck_gemini::{Dialect, failure};
 use potluck_store::{Answer, StoreError, Sweep};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::{App, Hand};
 use crate::lent::Lent;
-use crate::outgoing::{Body, Credential, Outgoing};
 use crate::pools::PartNumber;
-use crate::sending::Sending;
-use crate::transport::body::collect;
 use crate::watchman::Watchman;
-use crate::{clock, forward};
+use crate::{clock, probe};
 
 /// How often marks are taken: a cooldown of a minute is on the disk long before it ends, and the
 /// task costs nothing when there is nothing to do.
@@ -43,10 +36,6 @@ const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
 const TURN: usize = 64;
 /// Probes under way at once: a pool of dead keys must not become a flood.
 const PROBES: usize = 8;
-/// How long a probe may take.
-const PROBE: Duration = Duration::from_secs(30);
-/// A probe's answer that is no error need not be read; an error is a few KiB.
-const MAX_ERROR: usize = 64 << 10;
 
 /// Carries out what the pool wants until it is told to stop, and then writes the rest down.
 pub async fn run(hand: Hand, mut stop: oneshot::Receiver<()>) {
@@ -152,7 +141,7 @@ impl Scribe {
         match event {
             Event::Probe { slot, secret, .. } => {
                 if let Some(probes) = probes {
-                    probe(hand, (part, slot), secret, probes.clone());
+                    ask(hand, (part, slot), secret, probes.clone());
                 }
             }
             Event::Alarm(alarm) => tell(alarm),
@@ -286,42 +275,17 @@ fn take(app: &App, events: &mut Vec<Told>) {
     }
 }
 
-/// Asks Google about a key with a call that costs no quota.
-fn probe(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Arc<Semaphore>) {
+/// Asks Google about a key that the pool wants to know about.
+fn ask(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Arc<Semaphore>) {
     let hand = hand.clone();
     tokio::spawn(async move {
         // Closed never; an error would only mean that nobody probes any more.
         let _turn = probes.acquire_owned().await;
-        let asked = timeout(PROBE, ask(&hand, &secret)).await.unwrap_or(None);
-        hand.app.metrics.probed(asked.is_some());
-        let outcome = match &asked {
-            Some(Ok(())) => Outcome::Served,
-            Some(Err(failure)) => Outcome::Failed(failure),
-            None => Outcome::NoAnswer,
-        };
+        let answer = probe::ask(&hand, &secret).await;
+        hand.app.metrics.probed(answer.is_some());
+        let outcome = probe::outcome(&answer);
         hand.app.pools.at(part).probed(slot, outcome, hand.app.clock.now());
     });
-}
-
-async fn ask(hand: &Hand, secret: &Lent) -> Option<Result<(), failure::Failure>> {
-    let outgoing = Outgoing {
-        method: Method::GET,
-        target: PathAndQuery::from_static("/v1beta/models?pageSize=1"),
-        headers: Cow::Owned(HeaderMap::new()),
-        dialect: Dialect::Native,
-        body: Body::Once(None),
-        patience: None,
-    };
-    let credential = Credential::Key(secret);
-    let response = forward::send(hand, &outgoing, &credential, Sending::Nothing, || None).await;
-    let response = response.ok()?;
-    let (parts, mut body) = response.into_parts();
-    let text = collect(&mut body, MAX_ERROR).await.unwrap_or_default();
-    if parts.status == StatusCode::OK {
-        return Some(Ok(()));
-    }
-    let kind = parts.headers.get(http::header::CONTENT_TYPE).map(|kind| kind.as_bytes());
-    Some(Err(failure::read(parts.status.as_u16(), kind, &text)))
 }
 
 fn tell(alarm: Alarm) {

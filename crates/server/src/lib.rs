@@ -37,6 +37,7 @@ mod own;
 mod passing;
 mod pooled;
 mod pools;
+mod probe;
 mod problem;
 mod sending;
 mod served;

@@ -108,6 +108,13 @@ impl Potluck {
         self.here.path().join("potluck-data")
     }
 
+    /// The command, speaking to this server.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = potluck(&self.here);
+        command.args(words).args(["--server", &self.url()]).arg("--data").arg(self.data());
+        command
+    }
+
     /// The operators' token.
     pub fn admin_token(&self) -> String {
         std::fs::read_to_string(self.data().join("admin-token")).unwrap().trim().to_owned()

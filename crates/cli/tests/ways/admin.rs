@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::raw::{Answer, Ask};
+use crate::common::run;
 use crate::common::serving::{Potluck, key, keys_seen, sim};
 
 const KEYS: &str = "/pool/admin/v1/keys";
@@ -203,10 +204,8 @@ fn a_bad_request_says_what_is_wrong() {
 
 /// The command, speaking to that server; what it printed, and its code.
 fn command(potluck: &Potluck, words: &[&str]) -> (String, Option<i32>) {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
-    command.args(words).args(["--server", &potluck.url()]).arg("--data").arg(potluck.data());
-    let done = command.env_clear().output().unwrap();
-    (String::from_utf8(done.stdout).unwrap(), done.status.code())
+    let ended = run(&mut potluck.command(words));
+    (ended.out, ended.code)
 }
 
 #[test]

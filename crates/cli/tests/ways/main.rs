@@ -11,6 +11,7 @@ mod common;
 mod admin;
 mod alarms;
 mod doors;
+mod import;
 mod kitchen;
 mod numbers;
 mod out;

@@ -5,11 +5,13 @@
 //! long. Its bearer is served with it alone.
 
 use crate::{
-    id::KeyId,
+    call::Outcome,
+    id::{KeyId, Slot},
     key::{Key, Reason, State},
-    pool::{Pool, Withdrawal, events::Notice, view::state_words},
+    pool::{Pool, Withdrawal, events::Notice, probe::judge_probe, view::state_words},
     record::Me,
     time::Now,
+    verdict::Verdict,
 };
 
 /// Some of the keys, in the order of their places.
@@ -74,6 +76,31 @@ impl<S: Clone> Pool<S> {
             self.revive(slot, now);
         }
         true
+    }
+
+    /// What Google is asked with about a key, when an operator wants to know now.
+    pub fn secret(&self, id: KeyId) -> Option<(Slot, S)> {
+        let slot = self.keys.find(id)?;
+        self.keys.get(slot).map(|key| (slot, key.secret.clone()))
+    }
+
+    /// Takes note of what Google said then. An answer that says nothing of the key changes nothing,
+    /// and so does any answer about a key that an operator took out of service.
+    pub fn checked(&mut self, slot: Slot, outcome: Outcome<'_>, now: Now) -> Verdict {
+        let verdict = judge_probe(outcome);
+        let Some(key) = self.keys.get_mut(slot).filter(|key| !key.is_put_out()) else {
+            return verdict;
+        };
+        let dead = match verdict {
+            Verdict::KeyDead(reason) | Verdict::PerhapsDead(reason) => Some(reason),
+            Verdict::Served => None,
+            verdict if verdict.blames_quota() => None,
+            _ => return verdict,
+        };
+        let asked = &mut key.apart.probe.asked;
+        asked.get_or_insert(dead.unwrap_or(Reason::Invalid));
+        self.probed(slot, outcome, now);
+        verdict
     }
 
     /// Erases a key without a trace: its bearer's next call may bring it back.

@@ -25,7 +25,11 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get_mut(slot) else { return };
         let Some(asked) = key.apart.probe.asked.take() else { return };
         key.apart.probe.at = Mono::NEVER;
-        let (verdict, failure) = judge_probe(outcome);
+        let verdict = judge_probe(outcome);
+        let failure = match outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Served | Outcome::NoAnswer => None,
+        };
         if verdict == Verdict::OurPlace {
             self.events.alarm(Alarm::OurPlace);
         }
@@ -192,12 +196,13 @@ fn growing(failures: u8, id: KeyId) -> Duration {
     growing.min(LONGEST_DEAD_PROBE) * (100 + jitter) / 100
 }
 
-fn judge_probe<'a>(outcome: Outcome<'a>) -> (Verdict, Option<&'a Failure>) {
+/// What a probe says about its key, whether the pool knows it or not.
+pub fn judge_probe(outcome: Outcome<'_>) -> Verdict {
     let facts = Facts { family: Family::Models, prompt_tokens: 0, stage: Stage::Head };
     match outcome {
-        Outcome::Served => (Verdict::Served, None),
-        Outcome::NoAnswer => (Verdict::Trouble, None),
-        Outcome::Failed(failure) => (judge(failure, facts), Some(failure)),
+        Outcome::Served => Verdict::Served,
+        Outcome::NoAnswer => Verdict::Trouble,
+        Outcome::Failed(failure) => judge(failure, facts),
     }
 }
 

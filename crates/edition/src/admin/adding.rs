@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bad;
+use super::checking::Said;
+use super::openapi::{Kind, Parameter};
 
 /// A line of what an operator adds.
 #[derive(Debug)]
@@ -19,6 +21,31 @@ pub struct Line {
     pub number: usize,
     /// The key, or why there is none.
     pub key: Result<ApiKey, &'static str>,
+}
+
+/// What may be asked of an adding.
+pub const QUERY: &[Parameter] = &[Parameter {
+    name: "check",
+    about: "Whether Google is asked about each key first, and only what works is added.",
+    kind: Kind::OneOf(&["true", "false"]),
+}];
+
+/// Whether the keys are to be checked first.
+pub fn wants_check(query: &str) -> Result<bool, Problem> {
+    match query {
+        "" | "check=false" => Ok(false),
+        "check=true" => Ok(true),
+        _ => Err(bad("only check=true or check=false can be asked for")),
+    }
+}
+
+/// Reads keys that are to be checked first: fewer at once, since that takes its time.
+pub fn few_lines(text: &[u8]) -> Result<Vec<Line>, Problem> {
+    let lines = lines(text)?;
+    match lines.len() {
+        ..=MAX_CHECKED => Ok(lines),
+        _ => Err(bad("more than 1000 keys to be checked at once: send them in parts")),
+    }
 }
 
 /// Reads keys, one a line; empty lines and comments (`#`) are passed over.
@@ -58,6 +85,21 @@ pub enum Became {
     Full,
     /// The line holds none.
     Bad(&'static str),
+    /// Google refuses it.
+    Refused(&'static str),
+    /// Google was asked, and said nothing of it.
+    Unchecked(&'static str),
+}
+
+impl From<Said> for Option<Became> {
+    /// What becomes of a key that is not added, for what Google said of it.
+    fn from(said: Said) -> Option<Became> {
+        match said {
+            Said::Lives => None,
+            Said::Dead(why) => Some(Became::Refused(why)),
+            Said::Nothing(why) => Some(Became::Unchecked(why)),
+        }
+    }
 }
 
 impl Became {
@@ -68,13 +110,15 @@ impl Became {
             Became::Withdrawn => "withdrawn",
             Became::Full => "full",
             Became::Bad(_) => "bad",
+            Became::Refused(_) => "refused",
+            Became::Unchecked(_) => "unchecked",
         }
     }
 
     fn told(self, line: usize) -> Told {
         let (id, why) = match self {
             Became::Added(id) | Became::Known(id) => (Some(id.to_string()), None),
-            Became::Bad(why) => (None, Some(why)),
+            Became::Bad(why) | Became::Refused(why) | Became::Unchecked(why) => (None, Some(why)),
             Became::Withdrawn | Became::Full => (None, None),
         };
         Told { line, became: self.word(), id, why }
@@ -90,6 +134,8 @@ pub struct Report {
     withdrawn: usize,
     full: usize,
     bad: usize,
+    refused: usize,
+    unchecked: usize,
     lines: Vec<Told>,
 }
 
@@ -99,8 +145,9 @@ pub struct Report {
 struct Told {
     /// Its number, from 1.
     line: usize,
-    /// `added`, `known`, `withdrawn` (by its contributor, who alone can bring it back), `full` or
-    /// `bad`.
+    /// `added`, `known`, `withdrawn` (by its contributor, who alone can bring it back), `full`,
+    /// `bad`, or where keys are checked first `refused` (by Google) or `unchecked` (Google was asked
+    /// and said nothing of it; not added).
     became: &'static str,
     /// The key's id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +167,8 @@ impl Report {
             withdrawn: count("withdrawn"),
             full: count("full"),
             bad: count("bad"),
+            refused: count("refused"),
+            unchecked: count("unchecked"),
             lines: lines.iter().map(|(line, became)| became.told(*line)).collect(),
         }
     }
@@ -127,6 +176,8 @@ impl Report {
 
 /// Keys added at once: some seconds of work.
 const MAX_LINES: usize = 100_000;
+/// Keys checked and added at once: some seconds of asking.
+const MAX_CHECKED: usize = 1000;
 /// Bytes of all keys added at once: the longest keys, in the most lines.
 pub const MAX_ADDED: usize = 16 << 20;
 

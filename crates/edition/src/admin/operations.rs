@@ -8,7 +8,8 @@ use potluck_gemini::answer::{Problem, Reason};
 
 use super::openapi::{Body, Parameter, Reply, Schema, kind};
 use super::{
-    ROOT, Task, adding, change, invites, listing, sessions, settings, sights, status, tokens,
+    ROOT, Task, adding, change, checking, invites, listing, sessions, settings, sights, status,
+    tokens,
 };
 use crate::{alarms, me, problem, usage};
 
@@ -118,11 +119,11 @@ pub const OPERATIONS: &[Operation] = &[
         method: Method::POST,
         path: "/keys",
         about: "Adds keys, one a line, and says of each line what became of it.",
-        query: &[],
+        query: adding::QUERY,
         body: Some(Body { schema: Schema::Text, most: adding::MAX_ADDED }),
         reply: Reply::Json(kind::<adding::Report>),
         refusals: &[Reason::Refused, Reason::TooLarge, Reason::Store],
-        means: |_| Ok(Task::Add),
+        means: |given| adding::wants_check(given.query).map(|check| Task::Add { check }),
     },
     Operation {
         name: "changeKeys",
@@ -145,6 +146,17 @@ pub const OPERATIONS: &[Operation] = &[
         reply: Reply::Json(kind::<me::View>),
         refusals: &[Reason::UnknownKey],
         means: |given| given.key().map(Task::Look),
+    },
+    Operation {
+        name: "checkKey",
+        method: Method::POST,
+        path: "/keys/{id}/check",
+        about: "Asks Google about a key now, with a call that costs no quota.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<checking::Checked>),
+        refusals: &[Reason::UnknownKey],
+        means: |given| given.key().map(Task::Check),
     },
     Operation {
         name: "changeKey",
@@ -360,7 +372,9 @@ mod tests {
             ("GET", "/pool/admin/v1/status", Ok(Task::Status)),
             ("HEAD", "/pool/admin/v1/status", Ok(Task::Status)),
             ("GET", "/pool/admin/v1/keys", Ok(Task::List(Wanted::default()))),
-            ("POST", "/pool/admin/v1/keys", Ok(Task::Add)),
+            ("POST", "/pool/admin/v1/keys", Ok(Task::Add { check: false })),
+            ("POST", &format!("{one}/check"), Ok(Task::Check(id))),
+            ("GET", &format!("{one}/check"), Err("POOL_METHOD")),
             ("GET", &one, Ok(Task::Look(id))),
             ("PATCH", &one, Ok(Task::Change(id))),
             ("DELETE", &one, Ok(Task::Erase(id))),

@@ -1,32 +1,69 @@
 //! Keys that an operator adds.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
+use futures_util::{StreamExt as _, stream};
 use potluck_core::{KeyId, KeyRecord, Limits, State, Usage, Wall};
 use potluck_edition::admin::adding::{self, Became, Line, Report};
+use potluck_edition::admin::checking::Said;
 use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_store::{Answer, Inserted, KeyRow};
 use serde_json::json;
 
-use crate::app::App;
+use super::check;
+use crate::app::{App, Hand};
 use crate::lent::Lent;
 use crate::{Reply, clock, local};
 
 /// Adds the keys of a text, and tells what became of each line.
-pub async fn add(app: Arc<App>, text: bytes::Bytes) -> Result<Reply, Problem> {
-    let lines = adding::lines(&text)?;
+pub async fn add(hand: &Hand, text: &[u8], check: bool) -> Result<Reply, Problem> {
+    let lines = if check { adding::few_lines(text)? } else { adding::lines(text)? };
+    let turned_away = if check { ask_all(hand, &lines).await } else { HashMap::new() };
+    let app = hand.app.clone();
     // By itself: who hangs up half way must not leave keys on the disk that the pool does not know.
-    let added = tokio::spawn(async move { add_all(&app, &lines).await }).await;
+    let added = tokio::spawn(async move { add_all(&app, &lines, &turned_away).await }).await;
     let told = added.unwrap_or_else(|_| Err(Problem::new(Reason::Internal)))?;
     Ok(local::json(&json!(Report::of(&told))))
 }
 
-async fn add_all(app: &App, lines: &[Line]) -> Result<Vec<(usize, Became)>, Problem> {
+/// Asks Google about each key that is new here: the numbers of the lines that are not to be added.
+async fn ask_all(hand: &Hand, lines: &[Line]) -> TurnedAway {
+    let mut asked = Vec::new();
+    for line in lines {
+        if let Ok(key) = &line.key
+            && is_new(&hand.app, key)
+        {
+            asked.push(turned_away(hand.clone(), line.number, key.clone()));
+        }
+    }
+    let answers: Vec<_> = stream::iter(asked).buffer_unordered(CHECKS).collect().await;
+    answers.into_iter().flatten().collect()
+}
+
+async fn turned_away(hand: Hand, number: usize, key: ApiKey) -> Option<(usize, Became)> {
+    let said = Said::of(check::of_stranger(&hand, &key).await);
+    Option::<Became>::from(said).map(|became| (number, became))
+}
+
+fn is_new(app: &App, key: &ApiKey) -> bool {
+    let id = app.key_id(key);
+    let pool = app.pools.of(id);
+    !pool.knows(id) && !pool.is_withdrawn(app.tombstone(key))
+}
+
+/// By the numbers of their lines.
+type TurnedAway = HashMap<usize, Became>;
+
+async fn add_all(
+    app: &App,
+    lines: &[Line],
+    turned_away: &TurnedAway,
+) -> Result<Vec<(usize, Became)>, Problem> {
     let mut told = Vec::with_capacity(lines.len());
     // Together as many as the store queues without refusing any.
     for some in lines.chunks(AT_ONCE) {
-        let asked: Vec<_> = some.iter().map(|line| begin(app, line)).collect();
+        let asked: Vec<_> = some.iter().map(|line| begin(app, line, turned_away)).collect();
         for (line, asked) in some.iter().zip(asked) {
             told.push((line.number, ended(app, asked).await?));
         }
@@ -35,19 +72,24 @@ async fn add_all(app: &App, lines: &[Line]) -> Result<Vec<(usize, Became)>, Prob
 }
 
 /// Keys whose storing is under way at once: one batch of the store's.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
+/// Keys about which Google is asked at once: a hundred a second, and no flood from one address.
+const CHECKS: usize = 16;
 
 /// A line on its way to the disk.
 enum Adding<'l> {
-    Bad(&'static str),
+    Not(Became),
     Key(&'l ApiKey, KeyId, Answer<Inserted>),
 }
 
-fn begin<'l>(app: &App, line: &'l Line) -> Result<Adding<'l>, Problem> {
+fn begin<'l>(app: &App, line: &'l Line, turned_away: &TurnedAway) -> Result<Adding<'l>, Problem> {
     let key = match &line.key {
         Ok(key) => key,
-        Err(why) => return Ok(Adding::Bad(why)),
+        Err(why) => return Ok(Adding::Not(Became::Bad(why))),
     };
+    if let Some(became) = turned_away.get(&line.number) {
+        return Ok(Adding::Not(*became));
+    }
     let (id, now) = (app.key_id(key), clock::wall().0);
     let sealed = app.vault.seal(&id.0, key).map_err(|_| Problem::new(Reason::Internal))?;
     let row = KeyRow::new(id.0, sealed, now);
@@ -56,7 +98,7 @@ fn begin<'l>(app: &App, line: &'l Line) -> Result<Adding<'l>, Problem> {
 
 async fn ended(app: &App, adding: Result<Adding<'_>, Problem>) -> Result<Became, Problem> {
     let (key, id, written) = match adding? {
-        Adding::Bad(why) => return Ok(Became::Bad(why)),
+        Adding::Not(became) => return Ok(became),
         Adding::Key(key, id, written) => (key, id, written),
     };
     let inserted = written.await.map_err(|error| local::store_trouble(app, &error))?;
