@@ -114,6 +114,16 @@ impl Guard {
         self.decide(false_alarm)
     }
 
+    /// A key has nothing to do with it any more.
+    pub(crate) fn forget(&mut self, slot: Slot) {
+        self.blows.retain(|blow| blow.slot != slot);
+        self.last_good = self.last_good.filter(|good| *good != slot);
+        if let Some(held) = &mut self.held {
+            held.suspects.retain(|suspect| *suspect != slot);
+            held.witness = held.witness.filter(|witness| *witness != slot);
+        }
+    }
+
     /// The witness was refused too. Whether that is news.
     pub(crate) fn witness_refused(&mut self, slot: Slot) -> bool {
         match &mut self.held {

@@ -168,6 +168,11 @@ impl<S: Clone> Pool<S> {
         self.keys.get(self.keys.find(id)?).map(|key| key.apart.state)
     }
 
+    /// What a key's contributor allows.
+    pub fn limits(&self, id: KeyId) -> Option<&crate::limits::Limits> {
+        self.keys.get(self.keys.find(id)?).map(|key| &key.apart.limits)
+    }
+
     /// Whether the key was withdrawn by its contributor.
     pub fn is_withdrawn(&self, tombstone: Tombstone) -> bool {
         self.tombstones.contains(tombstone)

@@ -49,7 +49,8 @@ impl Window {
     /// Counts what is spent now.
     pub(crate) fn add(&mut self, requests: u16, tokens: u32, now: Mono) {
         self.turn(now);
-        let second = second(now);
+        // Two callers may have read the clock in another order than they come here.
+        let second = second(now).max(self.newest);
         self.requests += u32::from(requests);
         self.tokens = self.tokens.saturating_add(tokens);
         match self.cells_mut().last_mut() {
@@ -145,7 +146,7 @@ impl Window {
 
     /// When a cell is a minute old.
     fn leaves(&self, cell: &Cell) -> Mono {
-        let second = self.newest - age(self.newest, *cell);
+        let second = self.newest.saturating_sub(age(self.newest, *cell));
         Mono((u64::from(second) + u64::from(MINUTE)) * 1000 + u64::from(cell.last)) + UNDER_WAY
     }
 }
@@ -202,6 +203,16 @@ mod tests {
         assert_eq!((window.requests(), window.tokens()), (1, 10));
         window.remove(1, 10, Mono(1_000));
         assert_eq!(window.requests(), 1, "its second has left");
+    }
+
+    #[test]
+    fn a_caller_who_read_the_clock_early_and_came_late_is_counted_with_the_newest() {
+        let mut window = Window::default();
+        window.add(1, 10, Mono(2_001));
+        window.add(1, 10, Mono(1_999));
+        assert_eq!((window.requests(), window.cells().len()), (2, 1));
+        let free = window.fits_at(Mono(2_001), |requests, _| requests == 0);
+        assert_eq!(free, Some(Mono(63_199)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod table;
 
-use potluck_core::{Event, KeyId, Sought, State};
+use potluck_core::{Alarm, Event, KeyId, Sought, State};
 use table::*;
 
 #[test]
@@ -132,4 +132,43 @@ fn what_google_says_when_an_operator_asks_counts_and_trouble_does_not() {
     table.pool.put_back(id(1), table.now);
     assert_eq!(table.state(1), "active", "out by the operator's word alone, and so put back");
     assert!(table.pool.secret(id(9)).is_none());
+}
+
+#[test]
+fn many_keys_refused_at_once_bring_none_back_that_was_put_out() {
+    let mut table = Table::of(12);
+    let good = table.serve(0);
+    table.call(good, |_| Some(dead()));
+    let dying: Vec<u32> = (0..12).filter(|key| table.state(*key) == "disabled").collect();
+    assert!(dying.len() >= 3, "{dying:?}");
+    table.pool.put_out(id(dying[0]), table.now);
+    table.pool.put_out(id(good), table.now);
+
+    let mut alarmed = false;
+    for bearer in (0..12).filter(|key| *key != good && !dying.contains(key)) {
+        table.call(bearer, |_| Some(dead()));
+        alarmed |= table.events().contains(&Event::Alarm(Alarm::Everyone));
+    }
+
+    assert!(alarmed);
+    table.run_until(table.now.mono + seconds(120));
+    assert_eq!((table.state(dying[0]), table.state(good)), ("disabled", "disabled"));
+    assert_eq!(table.state(dying[1]), "active", "what was held fell undecided");
+}
+
+#[test]
+fn a_probe_that_waits_is_not_made_of_a_key_that_was_taken_away() {
+    let mut table = Table::of(4);
+    let suspected = || Some(reason(403, "SERVICE_DISABLED", None));
+    (0..6).for_each(|_| drop(table.call(0, |key| (key > 0).then(suspected).flatten())));
+    let asked = table.probes();
+    assert!(asked.len() >= 2, "{asked:?}");
+    let of = |at: usize| (asked[at].0, asked[at].1);
+    let ((first, one), (second, two)) = (of(0), of(1));
+    assert!(table.pool.still_asked(first).is_some());
+
+    table.pool.put_out(id(one), table.now);
+    table.pool.withdraw(id(two), grave(two), table.now);
+
+    assert_eq!((table.pool.still_asked(first), table.pool.still_asked(second)), (None, None));
 }

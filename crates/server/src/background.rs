@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use potluck_core::{Alarm, Event, KeyId, Pool, Slot, Tombstone, Wall};
-use potluck_edition::orders::{Order, Orders};
+use potluck_edition::orders::{Order, Orders, stored_state};
 use potluck_edition::{admission, alarm, rows};
 use potluck_store::{Answer, StoreError, Sweep};
 use tokio::sync::{Semaphore, oneshot};
@@ -139,9 +139,9 @@ impl Scribe {
         probes: Option<&Arc<Semaphore>>,
     ) {
         match event {
-            Event::Probe { slot, secret, .. } => {
+            Event::Probe { slot, .. } => {
                 if let Some(probes) = probes {
-                    ask(hand, (part, slot), secret, probes.clone());
+                    ask(hand, (part, slot), probes.clone());
                 }
             }
             Event::Alarm(alarm) => tell(alarm),
@@ -224,9 +224,21 @@ fn is_learned(event: &Event<Lent>) -> bool {
 async fn give(app: &App, part: PartNumber, order: Order) -> Result<(), StoreError> {
     let store = &app.store;
     match order {
-        Order::State(id, state, at) => store.set_state(id, state, at).await.map(drop),
+        // As it is now: it may have changed since, and have been written by whoever changed it.
+        Order::State(id, ..) => {
+            present(app, part, |pool| {
+                let (state, at) = stored_state(pool.state(KeyId(id))?, clock::wall());
+                Some(store.set_state(id, state, at))
+            })
+            .await
+        }
         Order::Cooldowns(id, cooldowns) => store.set_cooldowns(id, cooldowns).await,
-        Order::Limits(id, limits) => store.set_limits(id, limits).await.map(drop),
+        Order::Limits(id, _) => {
+            present(app, part, |pool| {
+                Some(store.set_limits(id, rows::limits(pool.limits(KeyId(id))?)))
+            })
+            .await
+        }
         Order::Usage(usage) => store.add_usage(vec![usage]).await,
         Order::Learned(learned) => store.set_learned(vec![learned]).await,
         Order::Quota(quota) => store.set_quotas(vec![quota]).await,
@@ -241,6 +253,19 @@ async fn give(app: &App, part: PartNumber, order: Order) -> Result<(), StoreErro
         Order::Erase(id) => {
             still(app, part, |pool| !pool.knows(KeyId(id)), || store.erase(id)).await
         }
+    }
+}
+
+/// Orders a write of what is so now, under the lock, as [`still`] does; nothing of a key that is gone.
+async fn present(
+    app: &App,
+    part: PartNumber,
+    order: impl FnOnce(&Pool<Lent>) -> Option<Answer<bool>>,
+) -> Result<(), StoreError> {
+    let ordered = order(&app.pools.at(part));
+    match ordered {
+        Some(written) => written.await.map(drop),
+        None => Ok(()),
     }
 }
 
@@ -262,25 +287,26 @@ async fn still(
     }
 }
 
+/// Takes as much of each part, so that none waits for another.
 fn take(app: &App, events: &mut Vec<Told>) {
     let now = app.clock.now();
+    let share = (TURN / usize::from(app.pools.count()).max(1)).max(1);
     for part in 0..app.pools.count() {
         let mut pool = app.pools.at(part);
-        while events.len() < TURN {
-            match pool.poll_event(now) {
-                Some(event) => events.push((part, event)),
-                None => break,
-            }
-        }
+        let some = std::iter::from_fn(|| pool.poll_event(now)).take(share);
+        events.extend(some.map(|event| (part, event)));
     }
 }
 
 /// Asks Google about a key that the pool wants to know about.
-fn ask(hand: &Hand, (part, slot): (PartNumber, Slot), secret: Lent, probes: Arc<Semaphore>) {
+fn ask(hand: &Hand, (part, slot): (PartNumber, Slot), probes: Arc<Semaphore>) {
     let hand = hand.clone();
     tokio::spawn(async move {
         // Closed never; an error would only mean that nobody probes any more.
         let _turn = probes.acquire_owned().await;
+        // Its contributor or an operator may have taken the key away meanwhile.
+        let secret = hand.app.pools.at(part).still_asked(slot);
+        let Some(secret) = secret else { return };
         let answer = probe::ask(&hand, &secret).await;
         hand.app.metrics.probed(answer.is_some());
         let outcome = probe::outcome(&answer);

@@ -72,25 +72,20 @@ async fn change(
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
     // As for a withdrawal: what the pool decides first, the store does first.
-    let (changed, lifting) = {
+    let (changed, written) = {
         let mut pool = app.pools.of(id);
         let changed = pool.change(id, Some(tombstone), patch, app.clock.now());
-        let lifting: potluck_store::Answer<bool> = match changed {
+        let written: potluck_store::Answer<bool> = match &changed {
             Changed::MayRejoin => app.store.lift(tombstone.0),
+            Changed::Limits(limits) => app.store.set_limits(id.0, rows::limits(limits)),
             _ => Box::pin(std::future::ready(Ok(false))),
         };
-        (changed, lifting)
+        (changed, written)
     };
+    written.await.map_err(|error| local::store_trouble(app, &error))?;
     match changed {
-        Changed::Limits(limits) => {
-            let stored = app.store.set_limits(id.0, rows::limits(&limits)).await;
-            stored.map_err(|error| local::store_trouble(app, &error))?;
-            look(hand, id, tombstone)
-        }
-        Changed::MayRejoin => {
-            lifting.await.map_err(|error| local::store_trouble(app, &error))?;
-            Ok(local::json(&me::may_rejoin()))
-        }
+        Changed::Limits(_) => look(hand, id, tombstone),
+        Changed::MayRejoin => Ok(local::json(&me::may_rejoin())),
         Changed::StaysWithdrawn => Ok(local::json(&me::withdrawn())),
         Changed::Unknown => Err(Problem::new(Reason::UnknownKey)),
         Changed::Refused(why) => Err(me::bad(&why.to_string())),

@@ -188,7 +188,7 @@ impl<S: Clone> Pool<S> {
 
     /// Holds a disabling verdict: the key goes last.
     fn suspect(&mut self, slot: Slot, reason: Reason, now: Now) {
-        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(key) = self.keys.get_mut(slot).filter(|key| !key.is_put_out()) else { return };
         key.apart.suspect = Some(reason);
         if !key.is_active() {
             key.apart.state = State::Active;

@@ -107,6 +107,8 @@ impl<S: Clone> Pool<S> {
         Some(match lowest {
             mark::STATE => Event::State { id, state: key.apart.state },
             mark::LIMITS => Event::Limits { id, limits: key.apart.limits.clone() },
+            // Nobody asks any more.
+            mark::PROBE if key.apart.probe.asked.is_none() => return self.take_mark(slot, now),
             mark::PROBE => Event::Probe { slot, id, secret: key.secret.clone() },
             mark::COOLDOWNS => Event::Cooldowns { id, cooldowns: self.cooldowns(slot, now) },
             mark::LEARNED => {

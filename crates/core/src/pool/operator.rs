@@ -63,9 +63,15 @@ impl<S: Clone> Pool<S> {
 
     /// Takes a key out of service; false if there is no such key.
     pub fn put_out(&mut self, id: KeyId, now: Now) -> bool {
-        let slot = self.keys.find(id);
-        slot.into_iter().for_each(|slot| self.disable(slot, Reason::Operator, now));
-        slot.is_some()
+        let Some(slot) = self.keys.find(id) else { return false };
+        self.disable(slot, Reason::Operator, now);
+        // What is held against many at once, and what a probe may say, is nothing to it any more.
+        self.guard.forget(slot);
+        if let Some(key) = self.keys.get_mut(slot) {
+            key.apart.suspect = None;
+            key.apart.probe.doubt = None;
+        }
+        true
     }
 
     /// Takes a key back into service, whoever or whatever took it out; false if there is none.

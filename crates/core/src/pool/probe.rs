@@ -47,9 +47,15 @@ impl<S: Clone> Pool<S> {
         }
     }
 
+    /// The secret of a key that is yet to be asked about: whoever has waited to ask looks once more.
+    pub fn still_asked(&self, slot: Slot) -> Option<S> {
+        let key = self.keys.get(slot).filter(|key| key.apart.probe.asked.is_some())?;
+        Some(key.secret.clone())
+    }
+
     /// Asks Google about a key.
     pub(super) fn ask(&mut self, slot: Slot, reason: Reason, now: Now) {
-        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(key) = self.keys.get_mut(slot).filter(|key| !key.is_put_out()) else { return };
         key.apart.probe.asked = Some(reason);
         key.apart.probe.at = now.mono + PROBE_TIMEOUT;
         self.agenda.push(Reverse((now.mono + PROBE_TIMEOUT, Job::Probe(slot))));
@@ -141,7 +147,7 @@ impl<S: Clone> Pool<S> {
     }
 
     fn found_dead(&mut self, slot: Slot, reason: Reason, failure: Option<&Failure>, now: Now) {
-        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(key) = self.keys.get_mut(slot).filter(|key| !key.is_put_out()) else { return };
         if let State::Disabled { since, .. } = key.apart.state {
             key.apart.state = State::Disabled { reason, since };
             key.apart.probe.failures = key.apart.probe.failures.saturating_add(1);
