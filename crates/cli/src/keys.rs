@@ -146,7 +146,8 @@ fn add(file: &Path, at: &At, env: &Env, out: &mut impl Write) -> Result<(), Fail
     } else {
         print(out, &report(&told))?;
     }
-    let missed = ["withdrawn", "full", "bad"].map(|word| told[word].as_u64().unwrap_or(0));
+    let missed =
+        ["withdrawn", "full", "bad", "failed"].map(|word| told[word].as_u64().unwrap_or(0));
     match missed.iter().sum::<u64>() {
         0 => Ok(()),
         lines => Err(Failure::Run(format!("{lines} lines were not taken."))),
@@ -179,6 +180,7 @@ fn report(told: &Value) -> String {
 pub fn why_not(became: &str) -> &'static str {
     match became {
         "withdrawn" => "withdrawn by its contributor, who alone can bring it back",
+        "failed" => "the server could not write it down; look at its log, and try again",
         _ => "the pool is full",
     }
 }

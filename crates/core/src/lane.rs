@@ -248,11 +248,14 @@ impl Lanes {
     }
 
     fn hash(&self, model: &str, family: Family, metered: Metered) -> u64 {
-        let bits =
-            METERED.iter().fold(0, |bits, one| bits << 1 | u64::from(metered.contains(*one)));
-        let kind = (family as u64) << 32 | bits;
-        seeded(self.seed ^ kind.rotate_left(17), model.as_bytes())
+        seeded(self.seed ^ kind(family, metered).rotate_left(17), model.as_bytes())
     }
+}
+
+/// A number for each kind of call, of 40 bits.
+pub(crate) fn kind(family: Family, metered: Metered) -> u64 {
+    let bits = METERED.iter().fold(0, |bits, one| bits << 1 | u64::from(metered.contains(*one)));
+    (family as u64) << 32 | bits
 }
 
 /// Lanes besides the overflow lanes: a few times as many as Google has models.

@@ -12,15 +12,17 @@ use crate::{
     assoc::Assoc,
     call::{Guest, Refusal},
     id::seeded,
+    lane,
     time::Mono,
+    wire::{Family, Metered},
 };
 
 /// Remembers which parts of a split pool have nothing for guests.
 #[derive(Debug)]
 pub struct Spill {
-    /// By part, model and kind of guest: until when it is not asked.
+    /// By part, what is asked for and kind of guest: until when it is not asked.
     refused: Assoc<Mono>,
-    /// By model and kind of guest: which part served one last, and may have more.
+    /// By what is asked for and kind of guest: which part served one last, and may have more.
     served: Assoc<u8>,
     /// Where the next search begins, so that guests are spread.
     turn: u8,
@@ -33,8 +35,12 @@ pub struct Seek<'a> {
     pub parts: u8,
     /// Where the bearer's key lives.
     pub home: u8,
-    /// The model.
+    /// The model,
     pub model: &'a str,
+    /// the kind of method,
+    pub family: Family,
+    /// and the metered features: parts may have keys for one and not for the other.
+    pub metered: Metered,
     /// What is said of the bearer at home.
     pub guest: Guest,
 }
@@ -78,6 +84,8 @@ impl Spill {
     /// A part had nothing for a guest.
     pub fn refused(&mut self, part: u8, seek: Seek<'_>, refusal: Refusal, now: Mono) {
         let wait = match refusal {
+            // That is the prompt's fault.
+            Refusal::TooLarge => return,
             Refusal::Resting { wait, .. } | Refusal::Reserved { wait } => wait.min(LONGEST),
             _ => SHORTEST,
         };
@@ -91,8 +99,8 @@ fn place(part: u8, seek: Seek<'_>) -> u64 {
         Guest::Entitled => 1,
         Guest::Token => 2,
     };
-    let kind = u64::from(part) << 2 | guest;
-    seeded(kind, seek.model.as_bytes())
+    let kind = lane::kind(seek.family, seek.metered) << 16;
+    seeded(kind | u64::from(part) << 2 | guest, seek.model.as_bytes())
 }
 
 /// No part's number: parts are fewer.
@@ -114,7 +122,7 @@ mod tests {
     use super::*;
 
     fn seek(parts: u8, model: &str, guest: Guest) -> Seek<'_> {
-        Seek { parts, home: 0, model, guest }
+        Seek { parts, home: 0, model, family: Family::Generate, metered: Metered::NONE, guest }
     }
 
     #[test]
@@ -130,6 +138,8 @@ mod tests {
         let entitled = seek(3, "m", Guest::Entitled);
         assert!(spill.next(entitled, &[], Mono(0)).is_some(), "other guests may be served");
         assert!(spill.next(seek(3, "n", Guest::Borrows), &[], Mono(0)).is_some());
+        let searches = Seek { metered: Metered::SEARCH, ..borrows };
+        assert!(spill.next(searches, &[], Mono(0)).is_some(), "so may other kinds of call");
         assert!(spill.next(borrows, &[], Mono(5_000)).is_some());
     }
 

@@ -11,6 +11,8 @@ use potluck_core::{Mono, SourceBlock};
 #[derive(Debug)]
 pub struct Gate {
     places: Box<[Place]>,
+    /// Nobody outside knows which blocks share a place.
+    seed: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -20,17 +22,16 @@ struct Place {
     wrong: u32,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
-        let nobody = Place { block: SourceBlock(0), since: Mono(0), wrong: 0 };
-        Gate { places: vec![nobody; PLACES].into() }
-    }
-}
-
 impl Gate {
+    /// Open; the seed is nobody's to foresee.
+    pub fn of(seed: u64) -> Gate {
+        let nobody = Place { block: SourceBlock(0), since: Mono(0), wrong: 0 };
+        Gate { places: vec![nobody; PLACES].into(), seed }
+    }
+
     /// How long a block must wait; nothing if it may try.
     pub fn wait(&self, block: SourceBlock, now: Mono) -> Option<Duration> {
-        let place = self.places[place_of(block)];
+        let place = self.places[self.place_of(block)];
         let shut = place.block == block && place.wrong >= TRIES;
         let end = place.since + WINDOW;
         (shut && end > now).then(|| end.since(now))
@@ -38,18 +39,24 @@ impl Gate {
 
     /// A block showed a wrong token.
     pub fn wrong(&mut self, block: SourceBlock, now: Mono) {
-        let place = &mut self.places[place_of(block)];
+        let place = &mut self.places[self.place_of(block)];
         if place.block != block || place.since + WINDOW <= now {
             *place = Place { block, since: now, wrong: 0 };
         }
         place.wrong = place.wrong.saturating_add(1);
     }
+
+    fn place_of(&self, block: SourceBlock) -> usize {
+        let (high, low) = ((block.0 >> 64) as u64, block.0 as u64);
+        let mixed = stirred(stirred(high, self.seed) ^ low, self.seed.rotate_left(32));
+        (mixed >> 32) as usize % PLACES
+    }
 }
 
-fn place_of(block: SourceBlock) -> usize {
-    let halves = (block.0 ^ (block.0 >> 64)) as u64;
-    let mixed = halves.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize % PLACES
+/// Stirred with the seed before the halves meet, so that equal sums are not equal places.
+fn stirred(half: u64, seed: u64) -> u64 {
+    let mixed = (half ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
 /// Wrong tokens that one block may show in a minute: more than anybody mistypes, and too few to
@@ -65,7 +72,7 @@ mod tests {
 
     #[test]
     fn ten_wrong_tokens_shut_the_gate_for_that_block_until_the_minute_is_over() {
-        let (mut gate, here, there) = (Gate::default(), SourceBlock(7), SourceBlock(8));
+        let (mut gate, here, there) = (Gate::of(7), SourceBlock(7), SourceBlock(8));
         for _ in 0..TRIES {
             assert_eq!(gate.wait(here, Mono(1_000)), None);
             gate.wrong(here, Mono(1_000));

@@ -186,6 +186,7 @@ async fn erase(app: &App, id: KeyId) -> Result<Reply, Problem> {
 async fn forget(app: &App, id: KeyId) -> Result<Option<Withdrawal>, Problem> {
     let (erased, written) = {
         let mut pool = app.pools.of(id);
+        app.erasures.note(id);
         (pool.erase(id), app.store.erase(id.0))
     };
     let stored = written.await.map_err(|error| local::store_trouble(app, &error))?;

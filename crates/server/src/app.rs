@@ -10,6 +10,7 @@ use potluck_store::AdmissionStore;
 use potluck_vault::Vault;
 
 use crate::clock::Clock;
+use crate::erasures::Erasures;
 use crate::kept::Budget;
 use crate::metrics::Metrics;
 use crate::pools::Pools;
@@ -47,6 +48,8 @@ pub struct App {
     pub alarms: parking_lot::Mutex<Alarms>,
     /// Where alarms are told besides.
     pub webhook: Option<webhook::Queue>,
+    /// Which keys were erased of late.
+    pub erasures: Erasures,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
     /// Time.

@@ -15,8 +15,9 @@ use crate::lent::Lent;
 
 /// Stores the caller's key and takes it into the pool.
 pub async fn join(app: &App, lease: &mut Lease, key: &ApiKey, invite: Option<&Held>) -> KeyMark {
+    let since = app.erasures.now();
     match store(app, key, invite).await {
-        Ok(Some(Inserted::Stored | Inserted::Already)) if lease.admitted(Lent::of(key)) => {
+        Ok(Some(Inserted::Stored | Inserted::Already)) if lease.admitted(Lent::of(key), since) => {
             KeyMark::Stored
         }
         Ok(_) => KeyMark::NotStored,

@@ -11,6 +11,7 @@ use potluck_core::{After, Call, End, Ending, Exchange, Guest, Outcome, Step, Tok
 use potluck_gemini::failure::Failure;
 
 use crate::app::App;
+use crate::erasures::Moment;
 use crate::lent::Lent;
 use crate::pools::{Elsewhere, PartNumber};
 
@@ -81,10 +82,19 @@ impl Lease {
         after
     }
 
-    /// The store has the bearer's key; false where the pool is full.
-    pub fn admitted(&mut self, secret: Lent) -> bool {
+    /// The store has the bearer's key, whose storing began then; false where the pool is full, or
+    /// the key was erased meanwhile.
+    pub fn admitted(&mut self, secret: Lent, since: Moment) -> bool {
         self.with(false, |app, part, exchange| {
-            app.pools.at(part).admitted(exchange, secret, app.clock.now())
+            let mut pool = app.pools.at(part);
+            let admitted = pool.admitted(exchange, secret, app.clock.now());
+            match exchange.bearer().filter(|id| app.erasures.since(since, *id)) {
+                Some(id) => {
+                    pool.erase(id);
+                    false
+                }
+                None => admitted,
+            }
         })
     }
 

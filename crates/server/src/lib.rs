@@ -20,6 +20,7 @@ mod caller;
 mod clock;
 mod door;
 mod download;
+mod erasures;
 mod forward;
 mod handle;
 mod idle;

@@ -102,7 +102,14 @@ impl Pools {
     /// Looks for a part that serves a bearer for whom nothing is left at home.
     pub fn elsewhere(&self, call: Call<'_>, guest: Guest, now: Now) -> Option<Elsewhere> {
         let (parts, home) = (self.count(), self.home(call.bearer));
-        let seek = Seek { parts, home, model: call.model.unwrap_or(""), guest };
+        let seek = Seek {
+            parts,
+            home,
+            model: call.model.unwrap_or(""),
+            family: call.family,
+            metered: call.metered,
+            guest,
+        };
         let call = Call { guest: Some(guest), ..call };
         let mut asked = Vec::new();
         loop {

@@ -14,6 +14,7 @@ use potluck_core::invites::Invites;
 use potluck_core::tokens::Tokens;
 use potluck_core::{Config, KeyId, Pool, Tombstone};
 use potluck_edition::admission;
+use potluck_edition::gate::Gate;
 use potluck_edition::ids::RequestIds;
 use potluck_edition::rows;
 use potluck_store::{AdmissionStore, OpenError, SqliteStore, Store, StoreError};
@@ -114,10 +115,11 @@ impl Server {
         let app = Arc::new(App {
             admin_token: secrets.admin_token,
             pools,
-            gate: Default::default(),
+            gate: Gate::of(seed).into(),
             sessions: Default::default(),
             turns: Default::default(),
             alarms: Default::default(),
+            erasures: Default::default(),
             webhook: queue,
             vault,
             tokens: tokens.into(),

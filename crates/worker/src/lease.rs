@@ -190,7 +190,8 @@ impl Lease {
         let (StepSaid::Refuse(_), Some(guest)) = (&step, self.guest) else { return step };
         let model = self.call.model.clone().unwrap_or_default();
         let parts = self.hand.fixed.settings.shards;
-        let seek = Seek { parts, home, model: &model, guest };
+        let (family, metered) = (self.call.family, self.call.metered);
+        let seek = Seek { parts, home, model: &model, family, metered, guest };
         let next = |asked: &[u8]| {
             memory::with(|memory| memory.spill.borrow_mut().next(seek, asked, memory::now()))
         };

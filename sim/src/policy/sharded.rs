@@ -1,6 +1,6 @@
 //! The pool split: sixteen pools, each with the keys of its part of the hash.
 
-use potluck_core::{Guest, Seek, Spill};
+use potluck_core::{Call, Guest, KeyId, Seek, Spill};
 
 use crate::{
     google::Answer,
@@ -34,7 +34,9 @@ impl Sharded {
     /// Asks other shards for a call that its own has nothing for, as an isolate does.
     fn ask_around(&mut self, call: usize, ask: &Ask, guest: Guest, now: Ms) -> Step {
         let (parts, home) = (SHARDS as u8, self.at[call] as u8);
-        let seek = Seek { parts, home, model: MODELS[usize::from(ask.model)].name, guest };
+        let model = MODELS[usize::from(ask.model)].name;
+        let Call { family, metered, .. } = Call::plain(KeyId([0; 16]), model);
+        let seek = Seek { parts, home, model, family, metered, guest };
         let (mut asked, mono) = (Vec::new(), potluck::now(now).mono);
         while let Some(part) = self.spill.next(seek, &asked, mono) {
             self.at(call).ended(call, Used::default(), now);

@@ -170,7 +170,7 @@ fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// All that can become of something that looked like a key.
-const WORDS: [&str; 8] =
-    ["added", "known", "double", "withdrawn", "full", "bad", "refused", "unchecked"];
+const WORDS: [&str; 9] =
+    ["added", "known", "double", "withdrawn", "full", "bad", "refused", "unchecked", "failed"];
 /// Those of them that are as they should be.
 const TAKEN: [&str; 3] = ["added", "known", "double"];

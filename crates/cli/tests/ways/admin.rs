@@ -93,6 +93,19 @@ fn an_erased_key_is_gone_from_the_disk_and_comes_back_with_its_bearers_call() {
 }
 
 #[test]
+fn a_key_that_is_erased_and_added_at_once_is_on_the_disk_and_not_in_memory_alone() {
+    let sim = sim(1);
+    let mut potluck = Potluck::joined(&sim, 1);
+    for _ in 0..5 {
+        let target = format!("{KEYS}/{}", id(&potluck, 1));
+        assert_eq!(potluck.ask(ask(&potluck, "DELETE", &target)).status, 204);
+        assert_eq!(add(&potluck, &key(1)).json()["added"], 1);
+    }
+    potluck.restart();
+    assert_eq!(get(&potluck, KEYS)["keys"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn all_keys_are_listed_page_by_page_in_parts_as_well() {
     for parts in ["1", "4"] {
         let sim = sim(9);

@@ -8,7 +8,7 @@ use crate::{
     call::Outcome,
     id::{KeyId, Slot},
     key::{Key, Reason, State},
-    pool::{Pool, Withdrawal, events::Notice, probe::judge_probe, view::state_words},
+    pool::{Pool, Withdrawal, probe::judge_probe, view::state_words},
     record::Me,
     time::Now,
     verdict::Verdict,
@@ -109,11 +109,11 @@ impl<S: Clone> Pool<S> {
         verdict
     }
 
-    /// Erases a key without a trace: its bearer's next call may bring it back.
+    /// Erases a key without a trace: its bearer's next call may bring it back. The driver erases it in
+    /// the store, under the same lock: an event would come late, behind whoever brings it back.
     pub fn erase(&mut self, id: KeyId) -> Option<Withdrawal> {
         let slot = self.keys.find(id)?;
         self.drop_key(slot);
-        self.events.notices.push_back(Notice::Erased(id));
         Some(Withdrawal { slot, leases: self.keys.leases(slot) })
     }
 }

@@ -89,6 +89,8 @@ pub enum Became {
     Refused(&'static str),
     /// Google was asked, and said nothing of it.
     Unchecked(&'static str),
+    /// It could not be written down.
+    Failed,
 }
 
 impl From<Said> for Option<Became> {
@@ -112,6 +114,7 @@ impl Became {
             Became::Bad(_) => "bad",
             Became::Refused(_) => "refused",
             Became::Unchecked(_) => "unchecked",
+            Became::Failed => "failed",
         }
     }
 
@@ -119,7 +122,7 @@ impl Became {
         let (id, why) = match self {
             Became::Added(id) | Became::Known(id) => (Some(id.to_string()), None),
             Became::Bad(why) | Became::Refused(why) | Became::Unchecked(why) => (None, Some(why)),
-            Became::Withdrawn | Became::Full => (None, None),
+            Became::Withdrawn | Became::Full | Became::Failed => (None, None),
         };
         Told { line, became: self.word(), id, why }
     }
@@ -136,6 +139,7 @@ pub struct Report {
     bad: usize,
     refused: usize,
     unchecked: usize,
+    failed: usize,
     lines: Vec<Told>,
 }
 
@@ -147,7 +151,7 @@ struct Told {
     line: usize,
     /// `added`, `known`, `withdrawn` (by its contributor, who alone can bring it back), `full`,
     /// `bad`, or where keys are checked first `refused` (by Google) or `unchecked` (Google was asked
-    /// and said nothing of it; not added).
+    /// and said nothing of it; not added); `failed`, where it could not be written down.
     became: &'static str,
     /// The key's id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +173,7 @@ impl Report {
             bad: count("bad"),
             refused: count("refused"),
             unchecked: count("unchecked"),
+            failed: count("failed"),
             lines: lines.iter().map(|(line, became)| became.told(*line)).collect(),
         }
     }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::check;
 use crate::app::{App, Hand};
+use crate::erasures::Moment;
 use crate::lent::Lent;
 use crate::{Reply, clock, local};
 
@@ -23,7 +24,7 @@ pub async fn add(hand: &Hand, text: &[u8], check: bool) -> Result<Reply, Problem
     let app = hand.app.clone();
     // By itself: who hangs up half way must not leave keys on the disk that the pool does not know.
     let added = tokio::spawn(async move { add_all(&app, &lines, &turned_away).await }).await;
-    let told = added.unwrap_or_else(|_| Err(Problem::new(Reason::Internal)))?;
+    let told = added.map_err(|_| Problem::new(Reason::Internal))?;
     Ok(local::json(&json!(Report::of(&told))))
 }
 
@@ -55,20 +56,16 @@ fn is_new(app: &App, key: &ApiKey) -> bool {
 /// By the numbers of their lines.
 type TurnedAway = HashMap<usize, Became>;
 
-async fn add_all(
-    app: &App,
-    lines: &[Line],
-    turned_away: &TurnedAway,
-) -> Result<Vec<(usize, Became)>, Problem> {
+async fn add_all(app: &App, lines: &[Line], turned_away: &TurnedAway) -> Vec<(usize, Became)> {
     let mut told = Vec::with_capacity(lines.len());
     // Together as many as the store queues without refusing any.
     for some in lines.chunks(AT_ONCE) {
         let asked: Vec<_> = some.iter().map(|line| begin(app, line, turned_away)).collect();
         for (line, asked) in some.iter().zip(asked) {
-            told.push((line.number, ended(app, asked).await?));
+            told.push((line.number, ended(app, asked).await));
         }
     }
-    Ok(told)
+    told
 }
 
 /// Keys whose storing is under way at once: one batch of the store's.
@@ -79,31 +76,39 @@ const CHECKS: usize = 16;
 /// A line on its way to the disk.
 enum Adding<'l> {
     Not(Became),
-    Key(&'l ApiKey, KeyId, Answer<Inserted>),
+    Key(&'l ApiKey, KeyId, Moment, Answer<Inserted>),
 }
 
-fn begin<'l>(app: &App, line: &'l Line, turned_away: &TurnedAway) -> Result<Adding<'l>, Problem> {
+fn begin<'l>(app: &App, line: &'l Line, turned_away: &TurnedAway) -> Adding<'l> {
     let key = match &line.key {
         Ok(key) => key,
-        Err(why) => return Ok(Adding::Not(Became::Bad(why))),
+        Err(why) => return Adding::Not(Became::Bad(why)),
     };
     if let Some(became) = turned_away.get(&line.number) {
-        return Ok(Adding::Not(*became));
+        return Adding::Not(*became);
     }
     let (id, now) = (app.key_id(key), clock::wall().0);
-    let sealed = app.vault.seal(&id.0, key).map_err(|_| Problem::new(Reason::Internal))?;
+    let Ok(sealed) = app.vault.seal(&id.0, key) else { return Adding::Not(Became::Failed) };
     let row = KeyRow::new(id.0, sealed, now);
-    Ok(Adding::Key(key, id, app.store.insert(row, app.tombstone(key).0)))
+    let _ordering = app.pools.of(id);
+    let written = app.store.insert(row, app.tombstone(key).0);
+    Adding::Key(key, id, app.erasures.now(), written)
 }
 
-async fn ended(app: &App, adding: Result<Adding<'_>, Problem>) -> Result<Became, Problem> {
-    let (key, id, written) = match adding? {
-        Adding::Not(became) => return Ok(became),
-        Adding::Key(key, id, written) => (key, id, written),
+async fn ended(app: &App, adding: Adding<'_>) -> Became {
+    let (key, id, since, written) = match adding {
+        Adding::Not(became) => return became,
+        Adding::Key(key, id, since, written) => (key, id, since, written),
     };
-    let inserted = written.await.map_err(|error| local::store_trouble(app, &error))?;
-    if inserted == Inserted::Withdrawn {
-        return Ok(Became::Withdrawn);
+    match written.await {
+        Ok(Inserted::Stored) => {}
+        // It serves, or is about to, or was left out for want of room: it is as its row says.
+        Ok(Inserted::Already) => return Became::Known(id),
+        Ok(Inserted::Withdrawn) => return Became::Withdrawn,
+        Err(error) => {
+            local::store_trouble(app, &error);
+            return Became::Failed;
+        }
     }
     let record = KeyRecord {
         id,
@@ -114,18 +119,18 @@ async fn ended(app: &App, adding: Result<Adding<'_>, Problem>) -> Result<Became,
         usage: Usage::default(),
         learned: Box::default(),
     };
-    let became = seat(app, record, key);
-    if became == Became::Full {
-        app.store.erase(id.0).await.map_err(|error| local::store_trouble(app, &error))?;
+    let became = seat(app, record, key, since);
+    if became == Became::Full && app.store.erase(id.0).await.is_err() {
+        return Became::Failed;
     }
-    Ok(became)
+    became
 }
 
 /// Takes a key that is on the disk into the pool.
-fn seat(app: &App, record: KeyRecord, key: &ApiKey) -> Became {
+fn seat(app: &App, record: KeyRecord, key: &ApiKey, since: Moment) -> Became {
     let id = record.id;
     let mut pool = app.pools.of(id);
-    if pool.is_withdrawn(app.tombstone(key)) {
+    if pool.is_withdrawn(app.tombstone(key)) || app.erasures.since(since, id) {
         // Just now: its row is erased already.
         return Became::Withdrawn;
     }
