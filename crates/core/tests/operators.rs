@@ -3,7 +3,7 @@
 
 mod table;
 
-use potluck_core::{Alarm, Event, KeyId, Sought, State};
+use potluck_core::{Alarm, Changed, Event, KeyId, LimitsPatch, Sought, State};
 use table::*;
 
 #[test]
@@ -174,4 +174,17 @@ fn a_probe_that_waits_is_not_made_of_a_key_that_was_taken_away() {
     table.pool.withdraw(id(two), grave(two), table.now);
 
     assert_eq!((table.pool.still_asked(first), table.pool.still_asked(second)), (None, None));
+}
+
+#[test]
+fn a_key_that_was_put_out_does_not_come_back_by_leaving_first() {
+    let mut table = Table::of(2);
+    table.pool.put_out(id(1), table.now);
+    table.pool.withdraw(id(1), grave(1), table.now);
+    let back = LimitsPatch { paused: Some(false), ..LimitsPatch::default() };
+    let changed = table.pool.change(id(1), Some(grave(1)), &back, table.now);
+    assert_eq!(changed, Changed::StaysWithdrawn);
+
+    table.pool.withdraw(id(0), grave(0), table.now);
+    assert_eq!(table.pool.change(id(0), Some(grave(0)), &back, table.now), Changed::MayRejoin);
 }

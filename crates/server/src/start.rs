@@ -221,6 +221,9 @@ async fn hydrate(
     for stone in &snapshot.tombstones {
         pools.iter_mut().for_each(|pool| pool.restore_tombstone(Tombstone(stone.id)));
     }
+    for id in &snapshot.barred {
+        pools.iter_mut().for_each(|pool| pool.restore_barred(Tombstone(*id)));
+    }
     for (pool, number) in pools.iter_mut().zip(0..) {
         rows::restore_quotas(pool, &snapshot, number, clock.now());
     }

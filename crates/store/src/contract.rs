@@ -44,6 +44,7 @@ cases! {
     a_key_is_stored_once
     a_withdrawn_key_stays_out_until_its_tombstone_is_lifted
     withdrawing_takes_all_that_is_remembered
+    a_key_that_an_operator_put_out_stays_withdrawn
     state_and_limits_are_kept
     absent_keys_are_told_and_get_nothing
     a_keys_rests_replace_the_former_ones
@@ -112,6 +113,23 @@ async fn a_withdrawn_key_stays_out_until_its_tombstone_is_lifted(place: &dyn Pla
     assert_eq!(store.lift(stone(1)).await, Ok(true));
     assert_eq!(store.lift(stone(1)).await, Ok(false));
     assert_eq!(store.insert(row(1), stone(1)).await, Ok(Inserted::Stored));
+}
+
+async fn a_key_that_an_operator_put_out_stays_withdrawn(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    let out = |reason: &str| KeyState::Disabled { reason: reason.to_owned() };
+    for (n, reason) in [(1, "operator"), (2, "invalid")] {
+        store.insert(row(n), stone(n)).await.unwrap();
+        store.set_state(id(n), out(reason), 4).await.unwrap();
+        store.withdraw(id(n), Tombstone { id: stone(n), at: 5 }).await.unwrap();
+    }
+    assert_eq!(store.load(0).await.unwrap().barred, [stone(1)]);
+
+    assert_eq!(store.lift(stone(1)).await, Ok(false));
+    assert_eq!(store.lift(stone(2)).await, Ok(true));
+
+    assert_eq!(store.insert(row(1), stone(1)).await, Ok(Inserted::Withdrawn));
+    assert_eq!(store.insert(row(2), stone(2)).await, Ok(Inserted::Stored));
 }
 
 async fn withdrawing_takes_all_that_is_remembered(place: &dyn Place) {

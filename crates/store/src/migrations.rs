@@ -100,6 +100,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0004_usage.sql",
         sql: include_str!("../migrations/0004_usage.sql"),
     },
+    Migration {
+        number: 5,
+        name: "0005_barred.sql",
+        sql: include_str!("../migrations/0005_barred.sql"),
+    },
 ];
 
 /// The table that records what was applied.

@@ -184,6 +184,8 @@ pub struct Snapshot {
     pub quotas: Vec<Quota>,
     /// All tombstones.
     pub tombstones: Vec<Tombstone>,
+    /// Those of them of keys that an operator had put out.
+    pub barred: Vec<RowId>,
 }
 
 /// What is old enough to go.

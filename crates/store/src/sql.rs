@@ -95,16 +95,17 @@ pub const FORGET_LEARNED: &str = "DELETE FROM learned WHERE day < ?1";
 /// Forgets what was learned of quotas and not used since. 1 first day that is kept.
 pub const FORGET_QUOTAS: &str = "DELETE FROM quotas WHERE day < ?1";
 
-/// Leaves a tombstone, if the key is there: before [`ERASE_KEY`]. 1 key, 2 tombstone, 3 at.
-pub const BURY: &str = "INSERT INTO tombstones (id, at)
-    SELECT ?2, ?3 WHERE EXISTS (SELECT 1 FROM keys WHERE id = ?1)
+/// Leaves a tombstone, if the key is there: before [`ERASE_KEY`]. One that an operator put out is
+/// barred by it. 1 key, 2 tombstone, 3 at.
+pub const BURY: &str = "INSERT INTO tombstones (id, at, barred)
+    SELECT ?2, ?3, coalesce(reason = 'operator', 0) FROM keys WHERE id = ?1
     ON CONFLICT (id) DO NOTHING";
 
 /// Erases a key with all that refers to it: its use, its rests, what was learned of it. 1 key.
 pub const ERASE_KEY: &str = "DELETE FROM keys WHERE id = ?1";
 
-/// Takes a tombstone away. 1 tombstone.
-pub const LIFT: &str = "DELETE FROM tombstones WHERE id = ?1";
+/// Takes a tombstone away, unless its key is barred. 1 tombstone.
+pub const LIFT: &str = "DELETE FROM tombstones WHERE id = ?1 AND barred = 0";
 
 /// Erases keys disabled too long ago and names them; not those that an operator put out, for they
 /// would come back. 1 before, 2 how many at most.
@@ -181,6 +182,9 @@ pub const ALL_QUOTAS: &str = "SELECT part, scope, day, facts FROM quotas ORDER B
 
 /// All tombstones.
 pub const ALL_TOMBSTONES: &str = "SELECT id, at FROM tombstones ORDER BY id";
+
+/// Tombstones of keys that are barred.
+pub const ALL_BARRED: &str = "SELECT id FROM tombstones WHERE barred = 1 ORDER BY id";
 
 /// The vault's check value: one row or none.
 pub const READ_CHECK: &str = "SELECT value FROM meta WHERE name = 'vault_check'";

@@ -379,6 +379,7 @@ fn hydrate(
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
+    snapshot.barred.iter().for_each(|id| pool.restore_barred(Tombstone(*id)));
     rows::restore_quotas(pool, snapshot, shard, now);
     let found = rows::Found::of(snapshot);
     let day_end = next_midnight(now.wall);

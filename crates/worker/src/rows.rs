@@ -37,6 +37,7 @@ pub fn snapshot(answers: &impl Answers) -> Result<Snapshot, Malformed> {
         tombstones: all(answers, 4, Stone::row)?,
         learned: all(answers, 5, Facts::row)?,
         quotas: all(answers, 6, FactsOfAll::row)?,
+        barred: all(answers, 7, |Id { id }: Id| row_id(id))?,
     })
 }
 

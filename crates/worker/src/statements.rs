@@ -179,7 +179,7 @@ pub fn sweep(sweep: Sweep) -> Vec<Statement> {
     ]
 }
 
-/// Reads everything: [`crate::rows::snapshot`] reads the seven answers.
+/// Reads everything: [`crate::rows::snapshot`] reads the eight answers.
 pub fn load(since_day: u32) -> Vec<Statement> {
     vec![
         of(sql::ALL_KEYS, vec![]),
@@ -189,6 +189,7 @@ pub fn load(since_day: u32) -> Vec<Statement> {
         of(sql::ALL_TOMBSTONES, vec![]),
         of(sql::ALL_LEARNED, vec![]),
         of(sql::ALL_QUOTAS, vec![]),
+        of(sql::ALL_BARRED, vec![]),
     ]
 }
 

@@ -60,8 +60,13 @@ impl<S: Clone> Pool<S> {
     /// Takes a key out of the pool: no attempt uses it any more, not even a retry under way.
     pub fn withdraw(&mut self, id: KeyId, tombstone: Tombstone, _: Now) -> Option<Withdrawal> {
         let slot = self.keys.find(id)?;
+        let put_out = self.keys.get(slot).is_some_and(|key| key.is_put_out());
         self.drop_key(slot);
         self.tombstones.insert(tombstone);
+        if put_out {
+            // Whoever was put out must not come back by leaving first.
+            self.tombstones.bar(tombstone);
+        }
         self.events.notices.push_back(Notice::Withdrawn(id, tombstone));
         Some(Withdrawal { slot, leases: self.keys.leases(slot) })
     }
@@ -77,7 +82,7 @@ impl<S: Clone> Pool<S> {
         let Some(tombstone) = tombstone.filter(|one| self.tombstones.contains(*one)) else {
             return Changed::Unknown;
         };
-        if patch.paused != Some(false) {
+        if patch.paused != Some(false) || self.tombstones.is_barred(tombstone) {
             return Changed::StaysWithdrawn;
         }
         self.tombstones.remove(tombstone);
@@ -99,6 +104,8 @@ impl<S: Clone> Pool<S> {
 #[derive(Debug, Default)]
 pub(super) struct Tombstones {
     all: HashSet<[u8; 16], Hashed>,
+    /// Those of keys that an operator had put out.
+    barred: HashSet<[u8; 16], Hashed>,
     order: VecDeque<Tombstone>,
 }
 
@@ -111,6 +118,17 @@ impl Tombstones {
         self.all.len()
     }
 
+    /// Keeps a key's contributor from lifting its tombstone.
+    pub(super) fn bar(&mut self, tombstone: Tombstone) {
+        if self.contains(tombstone) {
+            self.barred.insert(tombstone.0);
+        }
+    }
+
+    fn is_barred(&self, tombstone: Tombstone) -> bool {
+        self.barred.contains(&tombstone.0)
+    }
+
     pub(super) fn insert(&mut self, tombstone: Tombstone) {
         if !self.all.insert(tombstone.0) {
             return;
@@ -119,6 +137,7 @@ impl Tombstones {
         while self.order.len() > MAX_TOMBSTONES {
             if let Some(oldest) = self.order.pop_front() {
                 self.all.remove(&oldest.0);
+                self.barred.remove(&oldest.0);
             }
         }
     }

@@ -43,6 +43,11 @@ impl<S: Clone> Pool<S> {
         self.tombstones.insert(tombstone);
     }
 
+    /// A stored tombstone is of a key that an operator had put out.
+    pub fn restore_barred(&mut self, tombstone: Tombstone) {
+        self.tombstones.bar(tombstone);
+    }
+
     fn restore_cooldown(&mut self, slot: crate::id::Slot, cooldown: CooldownRecord, now: Now) {
         let until = now.mono_at(cooldown.until);
         if until <= now.mono {

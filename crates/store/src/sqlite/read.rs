@@ -25,6 +25,7 @@ pub(super) fn snapshot(conn: &Connection, since_day: u32) -> rusqlite::Result<Sn
         tombstones: all(conn, sql::ALL_TOMBSTONES, [], |row| {
             Ok(Tombstone { id: row.get(0)?, at: row.get(1)? })
         })?,
+        barred: all(conn, sql::ALL_BARRED, [], |row| row.get(0))?,
     })
 }
 

@@ -34,8 +34,9 @@ fn a_key_is_read_with_all_its_columns() {
     let keys = json!([key("disabled", json!("API_KEY_INVALID"))]);
     let learned = json!([{ "key_id": vec![7; 16], "day": 9, "facts": "x" }]);
     let quotas = json!([{ "part": 3, "scope": "all", "day": 9, "facts": "y" }]);
+    let barred = json!([{ "id": vec![8; 16] }]);
     let [rests, used, totals, stones] = [none.clone(), none.clone(), none.clone(), none];
-    let answers = given([keys, rests, used, totals, stones, learned, quotas]);
+    let answers = given([keys, rests, used, totals, stones, learned, quotas, barred]);
 
     let snapshot = snapshot(&answers).unwrap();
 
@@ -47,6 +48,7 @@ fn a_key_is_read_with_all_its_columns() {
     let (learned, quota) = (&snapshot.learned[0], &snapshot.quotas[0]);
     assert_eq!((learned.key, learned.day, &*learned.facts), ([7; 16], 9, "x"));
     assert_eq!((quota.part, &*quota.scope, quota.day, &*quota.facts), (3, "all", 9, "y"));
+    assert_eq!(snapshot.barred, [[8; 16]]);
 }
 
 #[test]
