@@ -74,6 +74,29 @@ pub enum Verb {
         #[command(flatten)]
         at: At,
     },
+    /// Copy the database of a server, running or not, without the master key
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup {
+        /// Where to; not there yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The data folder [env: POTLUCK_DATA] [default: ./potluck-data]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Put a copy of the database in its place, while no server runs
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore {
+        /// The copy
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The data folder [env: POTLUCK_DATA] [default: ./potluck-data]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Replace a database that is there
+        #[arg(long)]
+        force: bool,
+    },
     /// Print what lets a shell complete commands and flags
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -383,6 +406,20 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   potluck man | man -l -
   potluck man --out ~/.local/share/man/man1";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  potluck backup /backups/potluck-$(date +%F).db
+  potluck backup copy.db --data /var/lib/potluck
+
+The copy is made of one moment, and a server that runs goes on. Keep the master key apart from it.";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  potluck restore /backups/potluck-2026-11-26.db
+  potluck restore copy.db --data /var/lib/potluck --force
+
+Keys that were withdrawn after the copy was made are in it yet: their contributors may want to know.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:

@@ -243,4 +243,4 @@ pub fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
 }
 
 /// Where a server that was told nothing has its data.
-const DATA: &str = "./potluck-data";
+pub const DATA: &str = "./potluck-data";

@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`manual`] | the verbs; [`operator`] speaks to a running server |
+//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`manual`] | the verbs; [`operator`] speaks to a running server |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -13,6 +13,7 @@ mod admission;
 mod allocator;
 mod check;
 mod config_file;
+mod copies;
 mod failure;
 mod flags;
 mod harden;
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
         Some(("check-config", matches)) => check::check(matches, &env, &mut io::stdout()),
         Some((verb @ ("status" | "keys"), matches)) => {
             keys::decide(verb, matches, &env, &mut io::stdout())
+        }
+        Some((verb @ ("backup" | "restore"), matches)) => {
+            copies::copy(verb, matches, &env, &mut io::stdout())
         }
         Some((verb @ ("completions" | "man"), matches)) => {
             manual::write(verb, matches, &mut io::stdout())

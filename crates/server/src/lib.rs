@@ -51,6 +51,8 @@ mod usage;
 mod watchman;
 mod webhook;
 
+/// Copies of the data.
+pub use potluck_store::sqlite::copy as copies;
 pub use start::{Server, StartError, StopError};
 
 /// An answer on its way to a caller.

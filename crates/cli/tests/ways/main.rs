@@ -10,6 +10,7 @@ mod common;
 
 mod admin;
 mod alarms;
+mod copies;
 mod doors;
 mod import;
 mod kitchen;

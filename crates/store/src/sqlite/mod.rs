@@ -11,9 +11,11 @@
 //!
 //! - [`open`](SqliteStore::open): folder, lock, checks, schema; every way to fail has a sentence;
 //! - `writer`: the thread, its groups and its judgement of errors;
+//! - [`copy`]: backups;
 //! - `write`, `read`: the statements; `admission`: those about tokens and invites.
 
 mod admission;
+pub mod copy;
 mod migrate;
 mod open;
 mod read;

@@ -202,7 +202,7 @@ fn named(error: OpenError, folder: &Path, path: &Path) -> OpenError {
     }
 }
 
-fn make_folder(folder: &Path) -> Result<(), OpenError> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), OpenError> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -219,7 +219,7 @@ fn make_folder(folder: &Path) -> Result<(), OpenError> {
 }
 
 /// The system gives the lock back when the process ends, however it ends.
-fn lock(folder: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let file = private_file(&folder.join(LOCK))
         .map_err(|error| OpenError::NotWritable { path: folder.to_owned(), error })?;
     match file.try_lock() {
@@ -239,7 +239,7 @@ fn make_file(folder: &Path, path: &Path) -> Result<(), OpenError> {
         .map_err(|error| OpenError::NotWritable { path: folder.to_owned(), error })
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -251,15 +251,15 @@ fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// A new name is only certain once its folder is on disk.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-const FILE: &str = "potluck.db";
-const LOG: &str = "potluck.db-wal";
+pub(super) const FILE: &str = "potluck.db";
+pub(super) const LOG: &str = "potluck.db-wal";
 const LOCK: &str = "potluck.lock";
 /// "PotL" in ASCII: tells `file` and us whose database this is.
-const APPLICATION_ID: i32 = 0x506f_744c;
+pub(super) const APPLICATION_ID: i32 = 0x506f_744c;
 /// How long a write waits for another program that looks into the file (a backup, a shell).
 pub(super) const WAIT_FOR_OTHERS: Duration = Duration::from_secs(2);
 /// Room for the pages of some hundred thousand keys.

@@ -1,0 +1,51 @@
+//! `potluck backup`, `potluck restore`: the database, without the master key that opens it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use potluck_server::copies::{back_up, restore};
+
+use crate::failure::Failure;
+use crate::layers::Env;
+
+/// Does what was asked, and says what came of it.
+pub fn copy(
+    verb: &str,
+    matches: &ArgMatches,
+    env: &Env,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+    let named = matches.get_one::<PathBuf>("data").cloned();
+    let named = named.or_else(|| env.var("POTLUCK_DATA").map(Into::into));
+    let data = named.unwrap_or_else(|| crate::keys::DATA.into());
+    match verb {
+        "backup" => write_copy(&data, &file, out),
+        _ => put_back(&file, &data, matches.get_flag("force"), out),
+    }
+}
+
+fn write_copy(data: &Path, file: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let keys = back_up(data, file).map_err(|error| Failure::Run(error.to_string()))?;
+    let said = format!(
+        "{keys} keys are in {}, sealed. What opens them is not: keep {} apart from it.\n",
+        file.display(),
+        data.join("master-key").display()
+    );
+    crate::check::print(out, &said)
+}
+
+fn put_back(file: &Path, data: &Path, force: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let keys = restore(file, data, force).map_err(|error| {
+        let more = if force { "" } else { " --force replaces what is there." };
+        Failure::Run(format!("{error}{more}"))
+    })?;
+    let said = format!(
+        "{keys} keys are in {}. They open with the master key that they were sealed with, as {} \
+         or POTLUCK_MASTER_KEY.\n",
+        data.display(),
+        data.join("master-key").display()
+    );
+    crate::check::print(out, &said)
+}

@@ -1,0 +1,60 @@
+//! `potluck backup` and `potluck restore`.
+
+use std::path::Path;
+
+use crate::common::serving::{Potluck, key, sim};
+
+/// The command; what it printed, and its code.
+fn command(words: &[&str], file: &Path, data: &Path) -> (String, Option<i32>) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+    command.args(words).arg(file).arg("--data").arg(data);
+    let done = command.env_clear().output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (String::from_utf8(said).unwrap(), done.status.code())
+}
+
+#[test]
+fn a_copy_of_a_running_server_brings_its_keys_back_and_holds_none_in_the_clear() {
+    let sim = sim(4);
+    let mut potluck = Potluck::joined(&sim, 3);
+    let (data, file) = (potluck.data(), potluck.data().join("copy.db"));
+
+    let (said, code) = command(&["backup"], &file, &data);
+
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("3 keys are in ") && said.contains("master-key"), "{said}");
+    let copy = std::fs::read(&file).unwrap();
+    assert!(!copy.windows(10).any(|part| part == &key(1).as_bytes()[..10]));
+    let again = command(&["backup"], &file, &data);
+    assert_eq!(again.1, Some(1), "a copy that is there stays: {}", again.0);
+
+    potluck.join(&sim, [4]);
+    let held = command(&["restore", "--force"], &file, &data);
+    assert!(held.1 == Some(1) && held.0.contains("in use"), "{}", held.0);
+    potluck.signal("-TERM");
+    assert_eq!(potluck.end(), Some(0));
+    let there = command(&["restore"], &file, &data);
+    assert!(there.1 == Some(1) && there.0.contains("--force"), "{}", there.0);
+    let (said, code) = command(&["restore", "--force"], &file, &data);
+    assert_eq!(code, Some(0), "{said}");
+    potluck.start_again();
+    assert_eq!(potluck.get("/keycount", None).json()["keyCount"], 3);
+    assert_eq!(potluck.me(&key(2))["state"], "active");
+}
+
+#[test]
+fn what_is_no_copy_of_ours_replaces_nothing() {
+    let sim = sim(1);
+    let potluck = Potluck::joined(&sim, 1);
+    let empty = tempfile::tempdir().unwrap();
+    let junk = empty.path().join("junk.db");
+    std::fs::write(&junk, "SQLite format 3 it is not").unwrap();
+    for file in [junk, empty.path().join("none.db")] {
+        let (said, code) = command(&["restore"], &file, &empty.path().join("data"));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(!empty.path().join("data/potluck.db").exists());
+    }
+    let (said, code) = command(&["backup"], &empty.path().join("x.db"), empty.path());
+    assert!(code == Some(1) && said.contains("no database"), "{said}");
+    drop(potluck);
+}

@@ -1,0 +1,123 @@
+//! Copies of the data: made while it is in use, and put in its place.
+//!
+//! Rule: a copy is whole or is not there; and nothing replaces data that somebody has open.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::open::{self, APPLICATION_ID, FILE, LOG, WAIT_FOR_OTHERS};
+use crate::OpenError;
+
+/// Why data cannot be copied, or put back. Each is a sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// No data there.
+    #[error("There is no database in {}.", .0.display())]
+    Nothing(PathBuf),
+    /// Something is there already.
+    #[error("{} is there already.", .0.display())]
+    There(PathBuf),
+    /// No database of ours, or a broken one.
+    #[error("{} is not a whole potluck database.", .0.display())]
+    NotOurs(PathBuf),
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] OpenError),
+    /// The system.
+    #[error("{} cannot be written: {error}.", path.display())]
+    System {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Anything else SQLite says.
+    #[error("The database cannot be copied: {0}.")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Writes the data of a folder, which may be in use, to a file that is not there yet. Gives how many
+/// keys are in it.
+pub fn back_up(folder: &Path, to: &Path) -> Result<u64, CopyError> {
+    let from = folder.join(FILE);
+    if !from.is_file() {
+        return Err(CopyError::Nothing(folder.to_owned()));
+    }
+    if to.exists() {
+        return Err(CopyError::There(to.to_owned()));
+    }
+    let conn = Connection::open_with_flags(&from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(WAIT_FOR_OTHERS)?;
+    let partial = partial(to);
+    let cannot = |error| CopyError::System { path: to.to_owned(), error };
+    open::private_file(&partial).map_err(cannot)?;
+    let copied = conn.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
+    if let Err(error) = copied {
+        let _ = fs::remove_file(&partial);
+        return Err(error.into());
+    }
+    let keys = check(&partial)?;
+    put(&partial, to).map_err(cannot)?;
+    Ok(keys)
+}
+
+/// Puts a copy in the place of a folder's data, which must not be in use; `replace` says that what is
+/// there may go. Gives how many keys are in it.
+pub fn restore(from: &Path, folder: &Path, replace: bool) -> Result<u64, CopyError> {
+    let keys = check(from)?;
+    open::make_folder(folder)?;
+    let _lock = open::lock(folder)?;
+    let to = folder.join(FILE);
+    if fs::metadata(&to).is_ok_and(|there| there.len() > 0) && !replace {
+        return Err(CopyError::There(to));
+    }
+    let cannot = |error| CopyError::System { path: to.clone(), error };
+    let partial = partial(&to);
+    open::private_file(&partial).map_err(cannot)?;
+    fs::copy(from, &partial).map_err(cannot)?;
+    // The former log is of the former data.
+    for stale in [LOG, SHARED] {
+        match fs::remove_file(folder.join(stale)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(error)),
+            _ => {}
+        }
+    }
+    put(&partial, &to).map_err(cannot)?;
+    Ok(keys)
+}
+
+/// Whether a file is a whole database of ours, and how many keys are in it.
+fn check(file: &Path) -> Result<u64, CopyError> {
+    let not_ours = || CopyError::NotOurs(file.to_owned());
+    if !file.is_file() {
+        return Err(CopyError::Nothing(file.to_owned()));
+    }
+    let conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let ask = |question: &str| conn.query_row(question, [], |row| row.get::<_, i64>(0));
+    let mark = ask("PRAGMA application_id").map_err(|_| not_ours())?;
+    let whole: String =
+        conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|_| not_ours())?;
+    if mark != i64::from(APPLICATION_ID) || whole != "ok" {
+        return Err(not_ours());
+    }
+    let keys = ask("SELECT count(*) FROM keys").map_err(|_| not_ours())?;
+    Ok(u64::try_from(keys).unwrap_or(0))
+}
+
+fn put(partial: &Path, to: &Path) -> io::Result<()> {
+    fs::File::open(partial)?.sync_all()?;
+    fs::rename(partial, to)?;
+    open::sync_folder(to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+fn partial(to: &Path) -> PathBuf {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+/// What SQLite's processes share beside the log.
+const SHARED: &str = "potluck.db-shm";
