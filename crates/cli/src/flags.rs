@@ -67,6 +67,19 @@ pub enum Verb {
         #[command(flatten)]
         flags: Box<Flags>,
     },
+    /// Look at what a server would use, and say what is wrong and what to do
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor {
+        /// Print JSON, a line for each finding
+        #[arg(long)]
+        json: bool,
+        /// Where the settings file is.
+        #[command(flatten)]
+        file: File,
+        /// The settings.
+        #[command(flatten)]
+        flags: Box<Flags>,
+    },
     /// Say how the pool of a running server is
     #[command(after_help = STATUS_EXAMPLES)]
     Status {
@@ -406,6 +419,14 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   potluck man | man -l -
   potluck man --out ~/.local/share/man/man1";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  potluck doctor
+  potluck doctor --data /var/lib/potluck --egress socks5://127.0.0.1:1080
+  potluck doctor --json | jq 'select(.is != \"ok\")'
+
+It takes the settings of serve, asks Google without any key, and changes nothing.";
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:

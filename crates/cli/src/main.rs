@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`manual`] | the verbs; [`operator`] speaks to a running server |
+//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`manual`] | the verbs; [`operator`] speaks to a running server |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -14,6 +14,7 @@ mod allocator;
 mod check;
 mod config_file;
 mod copies;
+mod doctor;
 mod failure;
 mod flags;
 mod harden;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Some((verb @ ("status" | "keys"), matches)) => {
             keys::decide(verb, matches, &env, &mut io::stdout())
         }
+        Some(("doctor", matches)) => doctor::look(matches, &env, &mut io::stdout()),
         Some((verb @ ("backup" | "restore"), matches)) => {
             copies::copy(verb, matches, &env, &mut io::stdout())
         }

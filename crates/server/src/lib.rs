@@ -18,6 +18,7 @@ mod app;
 mod background;
 mod caller;
 mod clock;
+pub mod diagnosis;
 mod door;
 mod download;
 mod erasures;

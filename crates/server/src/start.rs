@@ -168,7 +168,10 @@ impl Server {
     }
 }
 
-fn upstream(settings: &Settings) -> Result<Upstream<crate::sending::Sending>, StartError> {
+/// The way to Google.
+pub(crate) fn upstream(
+    settings: &Settings,
+) -> Result<Upstream<crate::sending::Sending>, StartError> {
     let extra_ca = match &settings.upstream_ca {
         Some(path) => Some(
             std::fs::read(path)

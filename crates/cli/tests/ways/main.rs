@@ -11,6 +11,7 @@ mod common;
 mod admin;
 mod alarms;
 mod copies;
+mod doctor;
 mod doors;
 mod import;
 mod kitchen;

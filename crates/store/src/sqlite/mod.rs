@@ -11,7 +11,7 @@
 //!
 //! - [`open`](SqliteStore::open): folder, lock, checks, schema; every way to fail has a sentence;
 //! - `writer`: the thread, its groups and its judgement of errors;
-//! - [`copy`]: backups;
+//! - [`copy`](mod@copy): backups;
 //! - `write`, `read`: the statements; `admission`: those about tokens and invites.
 
 mod admission;
