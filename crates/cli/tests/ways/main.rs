@@ -17,3 +17,4 @@ mod numbers;
 mod out;
 mod pages;
 mod proxy;
+mod stopped;
