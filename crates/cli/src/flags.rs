@@ -201,9 +201,9 @@ pub struct Ids {
 #[derive(Debug, Args)]
 pub struct At {
     /// Where it listens; http alone, so on this machine or through a tunnel
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    #[arg(value_parser = values::server)]
-    pub server: Uri,
+    /// [default: the data itself where no server has it, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", value_parser = values::server)]
+    pub server: Option<Uri>,
     /// Its data folder, where its admin token is [env: POTLUCK_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use clap::{ArgMatches, FromArgMatches};
-use http::Method;
+use http::{Method, Uri};
+use potluck_store::SqliteStore;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ use crate::flags::{At, Ids, Keys};
 use crate::import::import;
 use crate::layers::Env;
 use crate::operator::Operator;
-use crate::secrets;
+use crate::{secrets, stopped};
 
 /// Does what was asked, and prints what came of it.
 pub fn decide(
@@ -46,11 +47,15 @@ pub fn decide(
     }
 }
 
-/// The server that is meant, and the token that lets us in.
+/// The server that is meant, or the data of one that is stopped, and the token that lets us in.
 pub fn operator(at: &At, env: &Env) -> Result<Operator, Failure> {
     let named = at.data.clone().or_else(|| env.var("POTLUCK_DATA").map(Into::into));
     let data = named.unwrap_or_else(|| DATA.into());
-    Ok(Operator::of(&at.server, secrets::admin_token(env, &data)?))
+    match &at.server {
+        Some(server) => Ok(Operator::of(server, secrets::admin_token(env, &data)?)),
+        None if SqliteStore::lies_idle(&data) => stopped::operator(&data, env),
+        None => Ok(Operator::of(&Uri::from_static(SERVER), secrets::admin_token(env, &data)?)),
+    }
 }
 
 fn status(at: &At, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
@@ -244,3 +249,5 @@ pub fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
 
 /// Where a server that was told nothing has its data.
 pub const DATA: &str = "./potluck-data";
+/// Where a server that was told nothing listens.
+const SERVER: &str = "http://127.0.0.1:8080";

@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`manual`] | the verbs; [`operator`] speaks to a running server |
+//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`manual`] | the verbs; [`operator`] speaks to a running server, [`stopped`] starts one for data that has none |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -29,6 +29,7 @@ mod scrub;
 mod secrets;
 mod serve;
 mod settings;
+mod stopped;
 mod suggest;
 mod values;
 

@@ -4,6 +4,7 @@
 //! server and its data never disagree.
 
 use http::{Method, Uri};
+use potluck_server::Server;
 use serde_json::Value;
 use ureq::{Agent, Body, http::Response};
 use zeroize::Zeroizing;
@@ -15,6 +16,19 @@ pub struct Operator {
     agent: Agent,
     base: String,
     token: Zeroizing<String>,
+    /// The server itself, where this process had to start it.
+    own: Option<Server>,
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if let Some(server) = &self.own {
+            server.begin_drain();
+            // What a command was told is on the disk already; what else there is to write, is lost
+            // with this process at worst, as in a crash.
+            let _ = server.wait();
+        }
+    }
 }
 
 impl Operator {
@@ -23,7 +37,16 @@ impl Operator {
         // An error's body says what is wrong, so it is read like any other.
         let agent = Agent::config_builder().http_status_as_error(false).proxy(None).build();
         let base = format!("{}pool/admin/v1", server);
-        Operator { agent: agent.into(), base, token }
+        Operator { agent: agent.into(), base, token, own: None }
+    }
+
+    /// Of a server that this process has started, and that ends with this.
+    pub fn of_own(server: Server, token: Zeroizing<String>) -> Result<Operator, Failure> {
+        let address = format!("http://{}/", server.addr());
+        let uri = address.parse().map_err(|_| Failure::setting(address))?;
+        let mut operator = Operator::of(&uri, token);
+        operator.own = Some(server);
+        Ok(operator)
     }
 
     /// Asks for what is at a path.

@@ -104,7 +104,8 @@ await check("counts are stored before the object may fall asleep, all of them", 
 await check("restart: no call fails, long cooldowns hold and counts go on", () =>
   table(16, async (here) => {
     await here.database
-      .prepare("INSERT INTO usage VALUES (?1, 1, '', 100, 0, 0, 0)").bind(KEYS[1].id).run();
+      .prepare(`INSERT INTO usage (key_id, day, model, lent_calls, lent_tokens, borrowed_calls,
+        borrowed_tokens) VALUES (?1, 1, '', 100, 0, 0, 0)`).bind(KEYS[1].id).run();
     await happens(15, SPENT, 1);
     await serve(here, 0, 16);
     const stored = () => here.database.prepare("SELECT scope FROM cooldowns").all();

@@ -115,6 +115,13 @@ impl Potluck {
         command
     }
 
+    /// The command, on this server's data.
+    pub fn on_data(&self, words: &[&str]) -> Command {
+        let mut command = potluck(&self.here);
+        command.args(words).arg("--data").arg(self.data());
+        command
+    }
+
     /// The operators' token.
     pub fn admin_token(&self) -> String {
         std::fs::read_to_string(self.data().join("admin-token")).unwrap().trim().to_owned()

@@ -19,3 +19,4 @@ mod numbers;
 mod out;
 mod pages;
 mod proxy;
+mod stopped;

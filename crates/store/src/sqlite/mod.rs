@@ -65,6 +65,11 @@ impl SqliteStore {
         Ok(SqliteStore { queue, thread: Some(thread) })
     }
 
+    /// Whether there is data in `folder` that no process has in hand.
+    pub fn lies_idle(folder: &Path) -> bool {
+        open::lies_idle(folder)
+    }
+
     fn write<T, F>(&self, erases: bool, work: F) -> Answer<T>
     where
         T: Send + 'static,

@@ -231,6 +231,13 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Looks without making anything; what cannot be looked at is somebody else's.
+pub(super) fn lies_idle(folder: &Path) -> bool {
+    let filled = fs::metadata(folder.join(FILE)).is_ok_and(|file| file.len() > 0);
+    let lock = || OpenOptions::new().read(true).write(true).open(folder.join(LOCK));
+    filled && lock().is_ok_and(|lock| lock.try_lock().is_ok())
+}
+
 /// Made here and not by SQLite, so that nobody else can read it from its first moment; the log
 /// takes over its mode.
 fn make_file(folder: &Path, path: &Path) -> Result<(), OpenError> {
