@@ -175,6 +175,9 @@ pub enum Keys {
     /// Bring keys out of files of any form, checked, with a report by line
     #[command(after_help = import::IMPORT_EXAMPLES)]
     Import(import::Import),
+    /// Write all keys to a file, sealed under a passphrase
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
     /// Ask Google about keys now
     #[command(after_help = import::CHECK_EXAMPLES)]
     Check(import::Check),
@@ -184,6 +187,17 @@ pub enum Keys {
     Enable(Ids),
     /// Erase keys; a bearer's next call may bring one back
     Remove(Ids),
+}
+
+/// Where keys are to be written.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file; not there yet
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The data folder, of a server that runs or not [env: POTLUCK_DATA] [default: ./potluck-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 /// Some keys of a server.
@@ -427,6 +441,13 @@ Examples:
   potluck doctor --json | jq 'select(.is != \"ok\")'
 
 It takes the settings of serve, asks Google without any key, and changes nothing.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  POTLUCK_PASSPHRASE_FILE=passphrase potluck keys export --out keys.sealed
+  POTLUCK_PASSPHRASE_FILE=passphrase potluck keys import keys.sealed --data /var/lib/other
+
+The passphrase has 12 characters or more. Keys that are paused or out of service are in it, too.";
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:

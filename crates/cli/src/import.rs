@@ -31,7 +31,7 @@ use source::{Place, Sources};
 /// Brings keys to the server, and says what became of them.
 pub fn import(wanted: &Import, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
     let operator = operator(&wanted.at, env)?;
-    let sources = Sources::of(&wanted.files)?;
+    let sources = Sources::of(&wanted.files)?.with_passphrase(crate::export::passphrase(env)?);
     let progress = Progress::begin(wanted.resume.as_deref(), &sources)?;
     let mut sender = Sender {
         operator,

@@ -33,6 +33,7 @@ pub fn decide(
     match Keys::from_arg_matches(matches).map_err(read)? {
         Keys::List { state, at } => list(state.as_deref(), &at, env, out),
         Keys::Add { file, at } => add(&file, &at, env, out),
+        Keys::Export(wanted) => crate::export::export(&wanted, env, out),
         Keys::Import(wanted) => import(&wanted, env, out),
         Keys::Check(Check { ids, at }) => check(&ids, &at, env, out),
         Keys::Disable(ids) => change(&ids, env, out, "disabled", |operator, path| {

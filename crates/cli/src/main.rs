@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`manual`] | the verbs; [`operator`] speaks to a running server, [`stopped`] starts one for data that has none |
+//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`export`], [`manual`] | the verbs; [`operator`] speaks to a running server, [`stopped`] starts one for data that has none |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -15,6 +15,7 @@ mod check;
 mod config_file;
 mod copies;
 mod doctor;
+mod export;
 mod failure;
 mod flags;
 mod harden;

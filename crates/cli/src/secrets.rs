@@ -133,6 +133,15 @@ pub fn admin_token(env: &Env, data: &Path) -> Result<Zeroizing<String>, Failure>
     Ok(text)
 }
 
+/// The master key of data that is there.
+pub fn master_key(env: &Env, data: &Path) -> Result<MasterKey, Failure> {
+    let kind = Kind::MasterKey;
+    let place = place(kind, env, data).map_err(Failure::setting)?;
+    let text = read(kind, &place, env).map_err(Failure::setting)?;
+    let text = text.ok_or_else(|| Failure::setting(at(&place, "there is no master key")))?;
+    MasterKey::parse(&text).map_err(|error| Failure::setting(at(&place, &error.to_string())))
+}
+
 /// What signs the messages to a webhook, if it is set anywhere.
 pub fn webhook(env: &Env) -> Result<Option<WebhookSecret>, Failure> {
     let file = format!("{WEBHOOK}_FILE");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::scan::{Found, Scan};
+use crate::export;
 use crate::failure::Failure;
 
 /// Where something was found.
@@ -20,6 +21,7 @@ pub struct Place {
 /// Some files; `-` is standard input.
 pub struct Sources {
     files: Vec<(PathBuf, Option<u64>)>,
+    passphrase: Option<Zeroizing<String>>,
 }
 
 impl Sources {
@@ -32,7 +34,13 @@ impl Sources {
             let seen = std::fs::metadata(name).map_err(|error| unreadable(name, &error))?;
             Ok((name.clone(), Some(seen.len())))
         };
-        Ok(Sources { files: names.iter().map(file).collect::<Result<_, Failure>>()? })
+        let files = names.iter().map(file).collect::<Result<_, Failure>>()?;
+        Ok(Sources { files, passphrase: None })
+    }
+
+    /// Opens with it what an export has sealed.
+    pub fn with_passphrase(self, passphrase: Option<Zeroizing<String>>) -> Sources {
+        Sources { passphrase, ..self }
     }
 
     /// Their names and lengths; a length that is not known makes it impossible to go on later.
@@ -43,6 +51,19 @@ impl Sources {
     /// All bytes, where that is known.
     pub fn bytes(&self) -> Option<u64> {
         self.files.iter().map(|(_, bytes)| *bytes).sum()
+    }
+
+    fn open(&self, name: &Path) -> Result<Box<dyn Read>, Failure> {
+        let mut input = open(name)?;
+        let mut head = Vec::new();
+        let cannot = |error| unreadable(name, &error);
+        input.by_ref().take(LOOK).read_to_end(&mut head).map_err(cannot)?;
+        if !export::is_sealed(&head) {
+            return Ok(Box::new(std::io::Cursor::new(Zeroizing::new(head)).chain(input)));
+        }
+        input.take(LARGEST_SEALED).read_to_end(&mut head).map_err(cannot)?;
+        let text = export::unsealed(&head, self.passphrase.as_ref().map(|text| text.as_str()))?;
+        Ok(Box::new(Unsealed { text, at: 0 }))
     }
 
     /// Reads all of them, and tells what is found, where, and how many bytes were read by then.
@@ -60,7 +81,7 @@ impl Sources {
             };
             let (mut scan, mut found) = (Scan::default(), Vec::new());
             let mut piece = Zeroizing::new(vec![0; PIECE]);
-            let mut input = open(name)?;
+            let mut input = self.open(name)?;
             loop {
                 let got = input.read(&mut piece).map_err(|error| unreadable(name, &error))?;
                 if got == 0 {
@@ -74,6 +95,20 @@ impl Sources {
             tell(&mut found, read)?;
         }
         Ok(())
+    }
+}
+
+/// What an export has sealed, in the clear again.
+struct Unsealed {
+    text: Zeroizing<Vec<u8>>,
+    at: usize,
+}
+
+impl Read for Unsealed {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = (&self.text[self.at..]).read(into)?;
+        self.at += read;
+        Ok(read)
     }
 }
 
@@ -92,5 +127,9 @@ fn unreadable(name: &Path, error: &std::io::Error) -> Failure {
     Failure::Run(format!("Cannot read {}: {error}.", name.display()))
 }
 
+/// As much as says whether a file is sealed.
+const LOOK: u64 = 128;
+/// A sealed file is opened as a whole: a million keys and some.
+const LARGEST_SEALED: u64 = 128 << 20;
 /// Bytes read at once.
 const PIECE: usize = 64 << 10;

@@ -58,3 +58,36 @@ fn what_is_no_copy_of_ours_replaces_nothing() {
     assert!(code == Some(1) && said.contains("no database"), "{said}");
     drop(potluck);
 }
+
+/// `potluck keys …` with a passphrase.
+fn keys(words: &[&str], passphrase: &str) -> (String, Option<i32>) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+    command.arg("keys").args(words).env_clear().env("POTLUCK_PASSPHRASE", passphrase);
+    let done = command.output().unwrap();
+    (String::from_utf8([done.stdout, done.stderr].concat()).unwrap(), done.status.code())
+}
+
+#[test]
+fn keys_go_from_one_server_to_another_sealed_under_a_passphrase() {
+    let sim = sim(3);
+    let (here, there) = (Potluck::joined(&sim, 3), Potluck::start(&sim));
+    let file = there.data().join("keys.sealed");
+    let (from, to) = (here.data(), there.data());
+    let [file, from, to] = [&file, &from, &to].map(|path| path.to_str().unwrap());
+
+    let (said, code) = keys(&["export", "--out", file, "--data", from], "twelve letters and more");
+
+    assert!(code == Some(0) && said.starts_with("3 keys are in "), "{said}");
+    let sealed = std::fs::read(file).unwrap();
+    assert!(!sealed.windows(10).any(|part| part == &key(1).as_bytes()[..10]));
+    let url = there.url();
+    let import =
+        |passphrase: &str| keys(&["import", file, "--server", &url, "--data", to], passphrase);
+    let wrong = import("twelve letters or more");
+    assert!(wrong.1 == Some(1) && wrong.0.contains("does not open"), "{}", wrong.0);
+    let (said, code) = import("twelve letters and more");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(there.get("/keycount", None).json()["keyCount"], 3);
+    let (said, code) = keys(&["export", "--out", file, "--data", from], "short");
+    assert!(code == Some(2) && said.contains("12 characters"), "{said}");
+}

@@ -6,10 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use potluck_vault::Sealed;
 use rusqlite::{Connection, OpenFlags};
 
 use super::open::{self, APPLICATION_ID, FILE, LOG, WAIT_FOR_OTHERS};
+use super::read;
 use crate::OpenError;
+use crate::rows::RowId;
 
 /// Why data cannot be copied, or put back. Each is a sentence.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,15 @@ pub fn restore(from: &Path, folder: &Path, replace: bool) -> Result<u64, CopyErr
     }
     put(&partial, &to).map_err(cannot)?;
     Ok(keys)
+}
+
+/// All keys of a folder, which may be in use, with their ids, as they are sealed.
+pub fn sealed_keys(folder: &Path) -> Result<Vec<(RowId, Sealed)>, CopyError> {
+    let file = folder.join(FILE);
+    check(&file)?;
+    let conn = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(WAIT_FOR_OTHERS)?;
+    Ok(read::seals(&conn)?)
 }
 
 /// Whether a file is a whole database of ours, and how many keys are in it.
