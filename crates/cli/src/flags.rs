@@ -323,7 +323,7 @@ pub struct Flags {
     #[arg(value_parser = values::switch)]
     pub store_false: bool,
 
-    /// Tell alarms to this URL as well, signed with POTLUCK_WEBHOOK_SECRET[_FILE]
+    /// Tell alarms to this URL as well, signed with POTLUCK_WEBHOOK_SECRET or ..._FILE
     #[arg(long, value_name = "URL", help_heading = "Logs", value_parser = values::webhook)]
     pub webhook: Option<Uri>,
     /// How much to log: error, warn, info, debug, trace, or a filter such as potluck=debug,info
