@@ -200,7 +200,7 @@ pub struct Ids {
 /// A running server, and how its answers are to be told.
 #[derive(Debug, Args)]
 pub struct At {
-    /// Where it listens; http alone, so on this machine or through a tunnel
+    /// Where it listens; https, but for this machine
     /// [default: the data itself where no server has it, else http://127.0.0.1:8080]
     #[arg(long, value_name = "URL", value_parser = values::server)]
     pub server: Option<Uri>,

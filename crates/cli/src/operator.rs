@@ -4,7 +4,7 @@
 //! server and its data never disagree.
 
 use http::{Method, Uri};
-use potluck_server::Server;
+use potluck_server::{Server, client};
 use serde_json::Value;
 use ureq::{Agent, Body, http::Response};
 use zeroize::Zeroizing;
@@ -35,7 +35,8 @@ impl Operator {
     /// Of the server there.
     pub fn of(server: &Uri, token: Zeroizing<String>) -> Operator {
         // An error's body says what is wrong, so it is read like any other.
-        let agent = Agent::config_builder().http_status_as_error(false).proxy(None).build();
+        let config = Agent::config_builder().http_status_as_error(false).proxy(None);
+        let agent = config.tls_config(client::tls()).build();
         let base = format!("{}pool/admin/v1", server);
         Operator { agent: agent.into(), base, token, own: None }
     }

@@ -6,7 +6,7 @@
 mod admission;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -133,11 +133,23 @@ pub fn threads(text: &str) -> Parsed<usize> {
 
 /// Where a running server listens.
 pub fn server(text: &str) -> Parsed<Uri> {
-    const SERVER: &str = "it is written http://HOST:PORT";
+    const SERVER: &str = "it is written https://HOST, or http://127.0.0.1:PORT on this machine";
+    const CLEAR: &str = "keys and the admin token would leave this machine in the clear; use https, \
+                         or a tunnel to a port of this machine";
     let uri: Uri = text.parse().map_err(|_| SERVER)?;
     let bare = uri.path_and_query().is_none_or(|path| path == "/");
-    let http = uri.scheme().is_some_and(|scheme| *scheme == http::uri::Scheme::HTTP);
-    if http && bare && uri.host().is_some() { Ok(uri) } else { Err(SERVER.into()) }
+    let host = uri.host().filter(|_| bare).ok_or(SERVER)?;
+    match uri.scheme_str() {
+        Some("https") => Ok(uri),
+        Some("http") if is_here(host) => Ok(uri),
+        Some("http") => Err(CLEAR.into()),
+        _ => Err(SERVER.into()),
+    }
+}
+
+fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Where alarms are told.
@@ -271,6 +283,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn nothing_is_told_to_another_machine_in_the_clear() {
+        for good in [
+            "https://pool.example",
+            "http://127.0.0.1:8080",
+            "http://[::1]:9",
+            "http://localhost:1/",
+        ] {
+            assert!(server(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("http://pool.example:8080", "in the clear"),
+            ("http://127.0.0.1.example:1", "in the clear"),
+            ("http://192.168.1.2:8080", "in the clear"),
+            ("ftp://127.0.0.1", "https://HOST"),
+            ("https://pool.example/path", "https://HOST"),
+            ("pool.example", "https://HOST"),
+        ] {
+            assert!(server(bad).unwrap_err().to_string().contains(why), "{bad}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_in_both_systems() {

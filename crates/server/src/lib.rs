@@ -17,6 +17,7 @@ mod admin;
 mod app;
 mod background;
 mod caller;
+pub mod client;
 mod clock;
 pub mod diagnosis;
 mod door;

@@ -15,11 +15,10 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use ureq::Agent;
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use crate::app::App;
-use crate::clock;
 use crate::settings::Webhook;
+use crate::{client, clock};
 
 /// Where notices wait to be sent.
 pub type Queue = mpsc::Sender<Notice>;
@@ -94,14 +93,8 @@ impl Sender {
 }
 
 fn agent() -> Agent {
-    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(crypto)
-        .build();
     let config = Agent::config_builder()
-        .tls_config(tls)
+        .tls_config(client::tls())
         .timeout_global(Some(PATIENCE))
         .max_redirects(0)
         .build();
