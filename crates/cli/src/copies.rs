@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use potluck_server::copies::{back_up, restore};
+use potluck_server::copies::{Restored, back_up, restore};
+use potluck_vault::Vault;
 
 use crate::failure::Failure;
 use crate::layers::Env;
+use crate::secrets;
 
 /// Does what was asked, and says what came of it.
 pub fn copy(
@@ -22,7 +24,10 @@ pub fn copy(
     let data = named.unwrap_or_else(|| crate::keys::DATA.into());
     match verb {
         "backup" => write_copy(&data, &file, out),
-        _ => put_back(&file, &data, matches.get_flag("force"), out),
+        _ => {
+            let vault = secrets::master_key(env, &data)?.as_ref().map(Vault::new);
+            put_back(&file, &data, matches.get_flag("force"), vault.as_ref(), out)
+        }
     }
 }
 
@@ -36,13 +41,24 @@ fn write_copy(data: &Path, file: &Path, out: &mut impl Write) -> Result<(), Fail
     crate::check::print(out, &said)
 }
 
-fn put_back(file: &Path, data: &Path, force: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let keys = restore(file, data, force).map_err(|error| {
+fn put_back(
+    file: &Path,
+    data: &Path,
+    force: bool,
+    vault: Option<&Vault>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let restored = restore(file, data, force, vault);
+    let Restored { keys, withdrawn } = restored.map_err(|error| {
         let more = if force { "" } else { " --force replaces what is there." };
         Failure::Run(format!("{error}{more}"))
     })?;
+    let out_since = match withdrawn {
+        0 => String::new(),
+        some => format!(", without {some} that were withdrawn since"),
+    };
     let said = format!(
-        "{keys} keys are in {}. They open with the master key that they were sealed with, as {} \
+        "{keys} keys are in {}{out_since}. They open with the master key that they were sealed with, as {} \
          or POTLUCK_MASTER_KEY.\n",
         data.display(),
         data.join("master-key").display()

@@ -24,7 +24,9 @@ pub fn export(wanted: &Export, env: &Env, out: &mut impl Write) -> Result<(), Fa
     let Some(passphrase) = passphrase(env)? else {
         return Err(Failure::setting(NO_PASSPHRASE));
     };
-    let vault = Vault::new(&secrets::master_key(env, &data)?);
+    let master = secrets::master_key(env, &data)?;
+    let master = master.ok_or_else(|| Failure::setting("there is no master key for this data"))?;
+    let vault = Vault::new(&master);
     let rows = sealed_keys(&data).map_err(|error| Failure::Run(error.to_string()))?;
     let mut keys = Zeroizing::new(String::new());
     for (id, sealed) in &rows {

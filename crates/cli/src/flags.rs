@@ -461,7 +461,8 @@ Examples:
   potluck restore /backups/potluck-2026-11-26.db
   potluck restore copy.db --data /var/lib/potluck --force
 
-Keys that were withdrawn after the copy was made are in it yet: their contributors may want to know.";
+Keys that were withdrawn after the copy was made stay out where it takes the place of data that knows
+of it; into an empty folder they come back. Tokens and invites revoked since come back either way.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:

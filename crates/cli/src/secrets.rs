@@ -119,6 +119,15 @@ pub fn check(kind: Kind, env: &Env, data: &Path) -> Result<Place, String> {
     Ok(place)
 }
 
+/// The master key of the data that is there, if there is one.
+pub fn master_key(env: &Env, data: &Path) -> Result<Option<MasterKey>, Failure> {
+    let kind = Kind::MasterKey;
+    let place = place(kind, env, data).map_err(Failure::setting)?;
+    let Some(text) = read(kind, &place, env).map_err(Failure::setting)? else { return Ok(None) };
+    let key = MasterKey::parse(&text).map_err(|error| at(&place, &error.to_string()));
+    key.map(Some).map_err(Failure::setting)
+}
+
 /// The admin token of a server whose data is there, for a command that speaks to it.
 pub fn admin_token(env: &Env, data: &Path) -> Result<Zeroizing<String>, Failure> {
     let kind = Kind::AdminToken;
@@ -131,15 +140,6 @@ pub fn admin_token(env: &Env, data: &Path) -> Result<Zeroizing<String>, Failure>
     };
     judge(kind, &text).map_err(|phrase| Failure::setting(at(&place, &phrase)))?;
     Ok(text)
-}
-
-/// The master key of data that is there.
-pub fn master_key(env: &Env, data: &Path) -> Result<MasterKey, Failure> {
-    let kind = Kind::MasterKey;
-    let place = place(kind, env, data).map_err(Failure::setting)?;
-    let text = read(kind, &place, env).map_err(Failure::setting)?;
-    let text = text.ok_or_else(|| Failure::setting(at(&place, "there is no master key")))?;
-    MasterKey::parse(&text).map_err(|error| Failure::setting(at(&place, &error.to_string())))
 }
 
 /// What signs the messages to a webhook, if it is set anywhere.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::common::raw::Ask;
 use crate::common::serving::{Potluck, key, sim};
 
 /// The command; what it printed, and its code.
@@ -28,6 +29,8 @@ fn a_copy_of_a_running_server_brings_its_keys_back_and_holds_none_in_the_clear()
     let again = command(&["backup"], &file, &data);
     assert_eq!(again.1, Some(1), "a copy that is there stays: {}", again.0);
 
+    let withdrawn = Ask::new("DELETE", "/pool/me").header("x-goog-api-key", &key(3));
+    assert_eq!(potluck.ask(withdrawn).status, 204);
     potluck.join(&sim, [4]);
     let held = command(&["restore", "--force"], &file, &data);
     assert!(held.1 == Some(1) && held.0.contains("in use"), "{}", held.0);
@@ -37,8 +40,10 @@ fn a_copy_of_a_running_server_brings_its_keys_back_and_holds_none_in_the_clear()
     assert!(there.1 == Some(1) && there.0.contains("--force"), "{}", there.0);
     let (said, code) = command(&["restore", "--force"], &file, &data);
     assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("2 keys are in ") && said.contains("without 1 that"), "{said}");
     potluck.start_again();
-    assert_eq!(potluck.get("/keycount", None).json()["keyCount"], 3);
+    assert_eq!(potluck.get("/keycount", None).json()["keyCount"], 2);
+    assert_eq!(potluck.me(&key(3))["state"], "withdrawn");
     assert_eq!(potluck.me(&key(2))["state"], "active");
 }
 

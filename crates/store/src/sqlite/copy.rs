@@ -2,15 +2,16 @@
 //!
 //! Rule: a copy is whole or is not there; and nothing replaces data that somebody has open.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use potluck_vault::Sealed;
+use potluck_vault::{Sealed, Vault};
 use rusqlite::{Connection, OpenFlags};
 
 use super::open::{self, APPLICATION_ID, FILE, LOG, WAIT_FOR_OTHERS};
-use super::read;
+use super::{read, since};
 use crate::OpenError;
 use crate::rows::RowId;
 
@@ -26,6 +27,12 @@ pub enum CopyError {
     /// No database of ours, or a broken one.
     #[error("{} is not a whole potluck database.", .0.display())]
     NotOurs(PathBuf),
+    /// Keys were withdrawn since, and there is no master key to tell which.
+    #[error(
+        "{0} keys were withdrawn from the data that is there, and only the master key tells which \
+         of the copy's they are. Put it back, or set POTLUCK_MASTER_KEY_FILE."
+    )]
+    Withdrawn(usize),
     /// The folder.
     #[error(transparent)]
     Folder(#[from] OpenError),
@@ -56,31 +63,53 @@ pub fn back_up(folder: &Path, to: &Path) -> Result<u64, CopyError> {
     conn.busy_timeout(WAIT_FOR_OTHERS)?;
     let partial = partial(to);
     let cannot = |error| CopyError::System { path: to.to_owned(), error };
+    // One that was left behind by a copy that was cut short would be in the way.
+    let _ = fs::remove_file(&partial);
     open::private_file(&partial).map_err(cannot)?;
     let copied = conn.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
-    if let Err(error) = copied {
-        let _ = fs::remove_file(&partial);
-        return Err(error.into());
-    }
-    let keys = check(&partial)?;
+    let checked = copied.map_err(CopyError::from).and_then(|_| check(&partial));
+    let keys = checked.inspect_err(|_| drop(fs::remove_file(&partial)))?;
     put(&partial, to).map_err(cannot)?;
     Ok(keys)
 }
 
+/// What came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// So many keys,
+    pub keys: u64,
+    /// and so many of the copy did not, as they were withdrawn since.
+    pub withdrawn: u64,
+}
+
 /// Puts a copy in the place of a folder's data, which must not be in use; `replace` says that what is
-/// there may go. Gives how many keys are in it.
-pub fn restore(from: &Path, folder: &Path, replace: bool) -> Result<u64, CopyError> {
+/// there may go. What was withdrawn by that stays so, and takes the `vault` to be told in the copy.
+pub fn restore(
+    from: &Path,
+    folder: &Path,
+    replace: bool,
+    vault: Option<&Vault>,
+) -> Result<Restored, CopyError> {
     let keys = check(from)?;
     open::make_folder(folder)?;
     let _lock = open::lock(folder)?;
     let to = folder.join(FILE);
-    if fs::metadata(&to).is_ok_and(|there| there.len() > 0) && !replace {
+    let filled = fs::metadata(&to).is_ok_and(|there| there.len() > 0);
+    if filled && !replace {
         return Err(CopyError::There(to));
     }
+    // Data that cannot be read any more is what copies are for: it remembers nothing then.
+    let stones = if filled { since::stones(&to).unwrap_or_default() } else { HashMap::new() };
     let cannot = |error| CopyError::System { path: to.clone(), error };
     let partial = partial(&to);
     open::private_file(&partial).map_err(cannot)?;
     fs::copy(from, &partial).map_err(cannot)?;
+    let buried = match vault {
+        _ if stones.is_empty() => Ok(0),
+        Some(vault) => since::bury(&partial, &stones, vault),
+        None => Err(CopyError::Withdrawn(stones.len())),
+    };
+    let withdrawn = buried.inspect_err(|_| drop(fs::remove_file(&partial)))?;
     // The former log is of the former data.
     for stale in [LOG, SHARED] {
         match fs::remove_file(folder.join(stale)) {
@@ -89,7 +118,7 @@ pub fn restore(from: &Path, folder: &Path, replace: bool) -> Result<u64, CopyErr
         }
     }
     put(&partial, &to).map_err(cannot)?;
-    Ok(keys)
+    Ok(Restored { keys: keys - withdrawn, withdrawn })
 }
 
 /// All keys of a folder, which may be in use, with their ids, as they are sealed.

@@ -11,7 +11,7 @@
 //!
 //! - [`open`](SqliteStore::open): folder, lock, checks, schema; every way to fail has a sentence;
 //! - `writer`: the thread, its groups and its judgement of errors;
-//! - [`copy`](mod@copy): backups;
+//! - [`copy`](mod@copy): backups; `since`: what stays out of one that comes back;
 //! - `write`, `read`: the statements; `admission`: those about tokens and invites.
 
 mod admission;
@@ -20,6 +20,7 @@ mod migrate;
 mod open;
 mod read;
 mod rekey;
+mod since;
 #[cfg(test)]
 mod tests;
 mod write;

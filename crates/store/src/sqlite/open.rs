@@ -166,7 +166,11 @@ fn configure(conn: &Connection, folder: &Path) -> Result<(), OpenError> {
     ))?)
 }
 
-fn check_master_key(conn: &mut Connection, path: &Path, vault: &Vault) -> Result<(), OpenError> {
+pub(super) fn check_master_key(
+    conn: &mut Connection,
+    path: &Path,
+    vault: &Vault,
+) -> Result<(), OpenError> {
     let stored: Option<Vec<u8>> =
         conn.query_row(sql::READ_CHECK, [], |row| row.get(0)).optional()?;
     let Some(stored) = stored else {
