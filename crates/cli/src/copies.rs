@@ -25,7 +25,9 @@ pub fn copy(
     match verb {
         "backup" => write_copy(&data, &file, out),
         _ => {
-            let vault = secrets::master_key(env, &data)?.as_ref().map(Vault::new);
+            let older = secrets::older(env, &data)?;
+            let master = secrets::master_key(env, &data)?;
+            let vault = master.as_ref().map(|master| Vault::with_older(master, &older));
             put_back(&file, &data, matches.get_flag("force"), vault.as_ref(), out)
         }
     }

@@ -26,7 +26,7 @@ pub fn export(wanted: &Export, env: &Env, out: &mut impl Write) -> Result<(), Fa
     };
     let master = secrets::master_key(env, &data)?;
     let master = master.ok_or_else(|| Failure::setting("there is no master key for this data"))?;
-    let vault = Vault::new(&master);
+    let vault = Vault::with_older(&master, &secrets::older(env, &data)?);
     let rows = sealed_keys(&data).map_err(|error| Failure::Run(error.to_string()))?;
     let mut keys = Zeroizing::new(String::new());
     for (id, sealed) in &rows {

@@ -110,6 +110,13 @@ pub enum Verb {
         #[arg(long)]
         force: bool,
     },
+    /// Make a new master key, and seal everything anew under it, while no server runs
+    #[command(after_help = REKEY_EXAMPLES)]
+    Rekey {
+        /// The data folder [env: POTLUCK_DATA] [default: ./potluck-data]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
     /// Print what lets a shell complete commands and flags
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -448,6 +455,14 @@ Examples:
   POTLUCK_PASSPHRASE_FILE=passphrase potluck keys import keys.sealed --data /var/lib/other
 
 The passphrase has 12 characters or more. Keys that are paused or out of service are in it, too.";
+
+const REKEY_EXAMPLES: &str = "\
+Examples:
+  potluck rekey
+  potluck rekey --data /var/lib/potluck
+
+A stop at any moment loses nothing: the next start goes on. Ids of keys change. The former master key
+stays beside the new one, as withdrawn keys and access tokens are known by it.";
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:

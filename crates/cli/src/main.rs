@@ -5,7 +5,7 @@
 //! | [`flags`] | the one table of settings; [`values`] reads one, [`settings`] all together |
 //! | [`layers`] | flags over environment over [`config_file`]; [`suggest`] guesses at typos |
 //! | [`secrets`] | admin token and master key: found, or made once |
-//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`export`], [`manual`] | the verbs; [`operator`] speaks to a running server, [`stopped`] starts one for data that has none |
+//! | [`serve`], [`check`], [`keys`], [`import`], [`admission`], [`copies`], [`doctor`], [`export`], [`rekey`], [`manual`] | the verbs; [`operator`] speaks to a running server, [`stopped`] starts one for data that has none |
 //! | [`logs`], [`scrub`] | log lines, and the last look at each |
 //! | [`harden`], [`allocator`], [`failure`] | what the process asks of the system; how it fails |
 
@@ -26,6 +26,7 @@ mod layers;
 mod logs;
 mod manual;
 mod operator;
+mod rekey;
 mod scrub;
 mod secrets;
 mod serve;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
             keys::decide(verb, matches, &env, &mut io::stdout())
         }
         Some(("doctor", matches)) => doctor::look(matches, &env, &mut io::stdout()),
+        Some(("rekey", matches)) => rekey::rekey(matches, &env, &mut io::stdout()),
         Some((verb @ ("backup" | "restore"), matches)) => {
             copies::copy(verb, matches, &env, &mut io::stdout())
         }

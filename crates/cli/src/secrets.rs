@@ -30,6 +30,10 @@ const LARGEST_FILE: u64 = 64 << 10;
 const FOLDER_MODE: u32 = 0o700;
 /// Permission bits of everybody who is neither owner nor of the group.
 const OTHERS: u32 = 0o007;
+/// Where master keys are that were before, apart from the data folder.
+const OLDER: &str = "POTLUCK_MASTER_KEY_OLDER";
+/// And in it.
+const OLDER_FILE: &str = "master-key.older";
 /// Where the secret of a webhook is.
 const WEBHOOK: &str = "POTLUCK_WEBHOOK_SECRET";
 /// What every SQLite file begins with.
@@ -96,7 +100,8 @@ impl Kind {
 pub fn variables() -> impl Iterator<Item = String> {
     let kinds = Kind::ALL.into_iter();
     let made = kinds.flat_map(|kind| [kind.variable().to_owned(), file_variable(kind)]);
-    made.chain([WEBHOOK.to_owned(), format!("{WEBHOOK}_FILE")])
+    let given = [WEBHOOK, OLDER].into_iter();
+    made.chain(given.flat_map(|name| [name.to_owned(), format!("{name}_FILE")]))
 }
 
 /// Where a secret is to be looked for.
@@ -126,6 +131,45 @@ pub fn master_key(env: &Env, data: &Path) -> Result<Option<MasterKey>, Failure> 
     let Some(text) = read(kind, &place, env).map_err(Failure::setting)? else { return Ok(None) };
     let key = MasterKey::parse(&text).map_err(|error| at(&place, &error.to_string()));
     key.map(Some).map_err(Failure::setting)
+}
+
+/// The master keys that were before, from the environment or the data folder.
+pub fn older(env: &Env, data: &Path) -> Result<Vec<MasterKey>, Failure> {
+    let file = format!("{OLDER}_FILE");
+    let (name, text) = match (env.text(OLDER), env.var(&file)) {
+        (Some(text), _) => (OLDER.to_owned(), Zeroizing::new(text)),
+        (None, Some(path)) => {
+            let text = read_file(Path::new(path));
+            (file.clone(), text.map_err(|e| Failure::setting(format!("{file}: {e}")))?)
+        }
+        (None, None) => {
+            let path = data.join(OLDER_FILE);
+            match read_file(&path) {
+                Ok(text) => (path.display().to_string(), text),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(e) => return Err(Failure::setting(format!("{}: {e}", path.display()))),
+            }
+        }
+    };
+    let keys = text.split_whitespace().map(MasterKey::parse);
+    keys.collect::<Result<_, _>>().map_err(|error| Failure::setting(format!("{name}: {error}")))
+}
+
+/// Puts a master key among those that were before, ahead of the others.
+pub fn keep_older(data: &Path, former: &MasterKey) -> Result<PathBuf, Failure> {
+    let path = data.join(OLDER_FILE);
+    let cannot = |error| Failure::Run(format!("Cannot write {}: {error}.", path.display()));
+    let before = match read_file(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
+        Err(error) => return Err(cannot(error)),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(data).map_err(cannot)?;
+    file.write_all(former.text().as_bytes()).map_err(cannot)?;
+    file.write_all(b"\n").and_then(|()| file.write_all(before.as_bytes())).map_err(cannot)?;
+    file.as_file().sync_all().map_err(cannot)?;
+    file.persist(&path).map_err(|error| cannot(error.error))?;
+    Ok(path)
 }
 
 /// The admin token of a server whose data is there, for a command that speaks to it.
@@ -179,7 +223,8 @@ pub fn find(env: &Env, data: &Path) -> Result<Found, Failure> {
     }
     let master_key = MasterKey::parse(&texts[1]).map_err(|e| Failure::setting(e.to_string()))?;
     let webhook = webhook(env)?;
-    let secrets = Secrets { master_key, admin_token: texts[0].to_string(), webhook };
+    let (older_keys, admin_token) = (older(env, data)?, texts[0].to_string());
+    let secrets = Secrets { master_key, older_keys, admin_token, webhook };
     Ok(Found { secrets, made, doubts })
 }
 

@@ -20,13 +20,14 @@ fn assert_golden(name: &str, seen: &str) {
 
 #[test]
 fn help_reads_as_agreed() {
-    let table: [(&str, &[&str]); 17] = [
+    let table: [(&str, &[&str]); 18] = [
         ("help.txt", &["--help"]),
         ("help-serve.txt", &["serve", "--help"]),
         ("help-check-config.txt", &["check-config", "--help"]),
         ("help-backup.txt", &["backup", "--help"]),
         ("help-keys-export.txt", &["keys", "export", "--help"]),
         ("help-doctor.txt", &["doctor", "--help"]),
+        ("help-rekey.txt", &["rekey", "--help"]),
         ("help-restore.txt", &["restore", "--help"]),
         ("help-status.txt", &["status", "--help"]),
         ("help-keys.txt", &["keys", "--help"]),

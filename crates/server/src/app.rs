@@ -1,5 +1,6 @@
 //! What every request needs, made once at the start.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use potluck_core::invites::Invites;
@@ -50,6 +51,8 @@ pub struct App {
     pub webhook: Option<webhook::Queue>,
     /// Which keys were erased of late.
     pub erasures: Erasures,
+    /// Tombstones that may be of an older master key's making; none where there is no older one.
+    pub stones: HashSet<[u8; 16]>,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
     /// Time.
@@ -74,7 +77,9 @@ impl App {
 
     /// What it would leave behind.
     pub fn tombstone(&self, key: &ApiKey) -> Tombstone {
-        Tombstone(self.vault.tombstone(key))
+        let mut older = self.vault.tombstones(key).filter(|id| self.stones.contains(id));
+        let left = if self.stones.is_empty() { None } else { older.next() };
+        Tombstone(left.unwrap_or_else(|| self.vault.tombstone(key)))
     }
 }
 

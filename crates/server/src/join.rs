@@ -37,7 +37,7 @@ async fn store(
 ) -> Result<Option<Inserted>, StoreTrouble> {
     let id = app.key_id(key);
     let row = KeyRow::new(id.0, app.vault.seal(&id.0, key)?, clock::wall().0);
-    let tombstone = app.vault.tombstone(key);
+    let tombstone = app.tombstone(key).0;
     let Some(invite) = invite else {
         return Ok(Some(app.store.insert(row, tombstone).await?));
     };

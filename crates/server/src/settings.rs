@@ -121,6 +121,9 @@ pub struct Limits {
 pub struct Secrets {
     /// Opens the sealed keys.
     pub master_key: MasterKey,
+    /// Master keys that were before it: they still open what they sealed, which is sealed anew at the
+    /// start, and find what was withdrawn under them.
+    pub older_keys: Vec<MasterKey>,
     /// Lets an operator in.
     pub admin_token: String,
     /// Signs what a webhook is told.

@@ -3,6 +3,7 @@
 //! Order at the start: the data, the pool out of it, the way to Google, the socket, the workers. At
 //! a stop: drain, write what is unwritten, close the data.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -96,14 +97,14 @@ pub enum StopError {
 impl Server {
     /// Starts, and returns once callers can connect.
     pub fn start(settings: Settings, secrets: Secrets) -> Result<Server, StartError> {
-        let vault = Vault::new(&secrets.master_key);
+        let vault = Vault::with_older(&secrets.master_key, &secrets.older_keys);
         let store = Arc::new(SqliteStore::open(&settings.data, &vault)?);
         let upstream = upstream(&settings)?;
         let door = door(&settings)?;
         let addr = door.listener.local_addr().map_err(StartError::System)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(StartError::System)?;
-        let (pools, seed) = runtime.block_on(hydrate(&*store, &vault, &settings))?;
+        let (pools, stones, seed) = runtime.block_on(hydrate(&*store, &vault, &settings))?;
         let (tokens, invites) = runtime.block_on(admissions(&*store))?;
         let workers = Workers::start(settings.threads).map_err(StartError::System)?;
         let shutdown = Shutdown::new();
@@ -120,6 +121,7 @@ impl Server {
             turns: Default::default(),
             alarms: Default::default(),
             erasures: Default::default(),
+            stones,
             webhook: queue,
             vault,
             tokens: tokens.into(),
@@ -210,7 +212,7 @@ async fn hydrate(
     store: &dyn Store,
     vault: &Vault,
     settings: &Settings,
-) -> Result<(Pools, u64), StartError> {
+) -> Result<(Pools, HashSet<[u8; 16]>, u64), StartError> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(io::Error::other(error)))?;
     let seed = u64::from_le_bytes(seed);
@@ -243,7 +245,9 @@ async fn hydrate(
         let home = usize::from(home(record.id, parts));
         pools[home].restore(record, Lent::of(&key), clock.now());
     }
-    Ok((Pools::new(pools), seed))
+    let stones = snapshot.tombstones.iter().map(|stone| stone.id);
+    let stones = stones.filter(|_| vault.has_older()).collect();
+    Ok((Pools::new(pools), stones, seed))
 }
 
 /// Who may come without a key, and with one that nobody knows.

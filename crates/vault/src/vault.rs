@@ -38,6 +38,11 @@ impl Vault {
         Vault { current: Ring::new(master), older: older.iter().map(Ring::new).collect() }
     }
 
+    /// Whether there is any older one.
+    pub fn has_older(&self) -> bool {
+        !self.older.is_empty()
+    }
+
     /// The id a key is known by everywhere: in the pool, in the store, in logs.
     pub fn key_id(&self, key: &ApiKey) -> [u8; ID_BYTES] {
         short_hash(&self.current.ids, key)

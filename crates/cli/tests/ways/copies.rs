@@ -1,4 +1,4 @@
-//! `potluck backup` and `potluck restore`.
+//! `potluck backup`, `restore`, `keys export` and `rekey`.
 
 use std::path::Path;
 
@@ -95,4 +95,44 @@ fn keys_go_from_one_server_to_another_sealed_under_a_passphrase() {
     assert_eq!(there.get("/keycount", None).json()["keyCount"], 3);
     let (said, code) = keys(&["export", "--out", file, "--data", from], "short");
     assert!(code == Some(2) && said.contains("12 characters"), "{said}");
+}
+
+#[test]
+fn a_new_master_key_opens_all_keys_and_what_was_withdrawn_and_tokens_go_on() {
+    let sim = sim(4);
+    let mut potluck = Potluck::joined(&sim, 4);
+    let withdraw = Ask::new("DELETE", "/pool/me").header("x-goog-api-key", &key(4));
+    assert_eq!(potluck.ask(withdraw).status, 204);
+    let bearer = format!("Bearer {}", potluck.admin_token());
+    let make = Ask::post("/pool/admin/v1/tokens").header("authorization", &bearer);
+    let token = potluck.ask(make.json(&serde_json::json!({ "name": "x" }))).json();
+    let token = token["token"].as_str().unwrap().to_owned();
+    let (data, former) = (potluck.data(), potluck.me(&key(1))["id"].clone());
+    let rekey = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+        let done = command.arg("rekey").arg("--data").arg(&data).env_clear().output().unwrap();
+        (String::from_utf8([done.stdout, done.stderr].concat()).unwrap(), done.status.code())
+    };
+    let running = rekey();
+    assert!(running.1 == Some(1) && running.0.contains("stop it first"), "{}", running.0);
+    potluck.signal("-TERM");
+    assert_eq!(potluck.end(), Some(0));
+    let before = std::fs::read(data.join("master-key")).unwrap();
+
+    for _ in 0..2 {
+        let (said, code) = rekey();
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    assert_ne!(std::fs::read(data.join("master-key")).unwrap(), before);
+    potluck.start_again();
+    assert_eq!(potluck.get("/keycount", None).json()["keyCount"], 3);
+    assert_ne!(potluck.me(&key(1))["id"], former);
+    assert_eq!(potluck.me(&key(4))["state"], "withdrawn");
+    assert_eq!(potluck.generate(&key(4), "x").header("x-potluck-key"), Some("not-stored"));
+    assert_eq!(potluck.generate(&token, "x").status, 200);
+    assert_eq!(potluck.generate(&key(2), "x").status, 200);
+    let back = potluck.change(&key(4), &serde_json::json!({ "paused": false }));
+    assert_eq!(back.status, 200);
+    assert_eq!(potluck.generate(&key(4), "x").header("x-potluck-key"), Some("stored"));
 }
