@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_printed_defaults_are_a_good_file_that_changes_nothing() {
-        let unset = ["threads", "tls", "public", "egress", "upstream-ca", "webhook"];
+        let unset = ["threads", "tls", "public", "egress", "upstream-ca", "webhook", "otlp"];
         let text: String = defaults()
             .lines()
             .filter_map(|line| line.strip_prefix('#'))
@@ -186,6 +186,6 @@ mod tests {
             let defaults = arg.get_default_values().iter().map(|text| text.to_string_lossy());
             assert!(entry.texts.iter().cloned().eq(defaults), "{}", entry.key);
         }
-        assert_eq!(file.entries.len() + 7, known.len());
+        assert_eq!(file.entries.len() + 8, known.len());
     }
 }

@@ -330,6 +330,9 @@ pub struct Flags {
     #[arg(value_parser = values::switch)]
     pub store_false: bool,
 
+    /// Send traces to the OTLP collector at this URL, such as http://127.0.0.1:4318/v1/traces
+    #[arg(long, value_name = "URL", help_heading = "Logs", value_parser = values::webhook)]
+    pub otlp: Option<Uri>,
     /// Tell alarms to this URL as well, signed with POTLUCK_WEBHOOK_SECRET or ..._FILE
     #[arg(long, value_name = "URL", help_heading = "Logs", value_parser = values::webhook)]
     pub webhook: Option<Uri>,

@@ -15,7 +15,7 @@ pub fn all(layered: &Layered, egress: &str) -> Vec<Setting> {
 fn setting(choice: &Choice) -> Setting {
     let value = match (choice.name.as_str(), choice.texts.is_empty()) {
         // Its path is a secret with many receivers.
-        ("webhook", false) => "(not shown)".to_owned(),
+        ("webhook" | "otlp", false) => "(not shown)".to_owned(),
         (_, false) => choice.shown(),
         ("threads", true) => processors().to_string(),
         (_, true) => "-".to_owned(),

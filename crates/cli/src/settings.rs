@@ -43,6 +43,7 @@ pub fn settle(layered: &Layered, env: &Env) -> Result<Settings, Vec<String>> {
         admission: flags.admission,
         limits: limits(flags),
         store_false: flags.store_false,
+        otlp: flags.otlp.clone(),
         webhook: flags.webhook.clone(),
     })
 }

@@ -27,6 +27,7 @@ pub fn operator(data: &Path, env: &Env) -> Result<Operator, Failure> {
     settings.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.tls = None;
     settings.webhook = None;
+    settings.otlp = None;
     settings.data = data.to_owned();
     settings.threads = 1;
     harden::forbid_dumps();

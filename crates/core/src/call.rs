@@ -356,9 +356,16 @@ pub struct Exchange {
     pub(crate) waited: bool,
     /// and nobody served it so far, through no fault of the caller's.
     pub(crate) failed: bool,
+    /// What the last attempt's answer said.
+    pub(crate) verdict: &'static str,
 }
 
 impl Exchange {
+    /// What the last attempt's answer said; nothing before the first.
+    pub fn last_verdict(&self) -> &'static str {
+        self.verdict
+    }
+
     /// Attempts made.
     pub fn attempts(&self) -> u8 {
         self.tries

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::pools::Pools;
 use crate::sending::Sending;
 use crate::settings::Settings;
+use crate::traces::Traces;
 use crate::transport::{Shutdown, Upstream};
 use crate::webhook;
 use potluck_edition::admin::sessions::Sessions;
@@ -53,6 +54,8 @@ pub struct App {
     pub erasures: Erasures,
     /// Tombstones that may be of an older master key's making; none where there is no older one.
     pub stones: HashSet<[u8; 16]>,
+    /// Where traces go.
+    pub traces: Option<Traces>,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
     /// Time.

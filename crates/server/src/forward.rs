@@ -3,6 +3,8 @@
 //! Rule: every decision is the pool's (which key, whether again, what the caller may read); this
 //! only carries it out. A 2xx head commits; before it, nothing has reached the caller.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
 use potluck_core::{After, Attempt, Call, Mono, Outcome, Refusal, Step, Whose};
@@ -22,6 +24,7 @@ use crate::metrics::Stopwatch;
 use crate::outgoing::{Credential, Outgoing};
 use crate::problem;
 use crate::sending::Sending;
+use crate::traces::{self, Noted};
 use crate::transport::{SendError, UpstreamBody, Why, body};
 
 /// How much of an error is read. Google's take a few KiB; what is larger is no error of Google's.
@@ -77,6 +80,24 @@ pub struct Refused {
 
 /// Carries a call out.
 pub async fn run(hand: &Hand, job: &mut Job<'_>) -> Result<Answered, Refused> {
+    let Some(traces) = &hand.app.traces else { return carry(hand, job, &mut None).await };
+    let mut noted = Some(Noted::start());
+    let done = carry(hand, job, &mut noted).await;
+    let status = match &done {
+        Ok(answered) => answered.parts.status.as_u16(),
+        Err(refused) => refused.problem.code,
+    };
+    if let Some(noted) = noted {
+        traces.tell(noted, job.call.model, traces::Outcome { status });
+    }
+    done
+}
+
+async fn carry(
+    hand: &Hand,
+    job: &mut Job<'_>,
+    noted: &mut Option<Noted>,
+) -> Result<Answered, Refused> {
     let (lease, mut step) = Lease::begin(&hand.app, job.call);
     let mark = match job.key {
         None => KeyMark::Token,
@@ -87,7 +108,12 @@ pub async fn run(hand: &Hand, job: &mut Job<'_>) -> Result<Answered, Refused> {
     loop {
         match step {
             Step::Try(attempt) => {
-                if let Some(answered) = run.attempt(job, &attempt).await.transpose() {
+                let began = noted.as_ref().map(|_| SystemTime::now());
+                let answered = run.attempt(job, &attempt).await.transpose();
+                if let Some((noted, began)) = noted.as_mut().zip(began) {
+                    noted.attempt(began, run.lease.last_verdict());
+                }
+                if let Some(answered) = answered {
                     return match answered {
                         Ok((parts, body, used)) => {
                             hand.app.metrics.times.head(&run.watch);

@@ -142,6 +142,11 @@ impl Lease {
         self.exchange.as_ref().map_or(0, |exchange| exchange.attempts())
     }
 
+    /// What the last attempt's answer said.
+    pub fn last_verdict(&self) -> &'static str {
+        self.exchange.as_ref().map_or("", |exchange| exchange.last_verdict())
+    }
+
     /// Whether the caller's key is in the pool.
     pub fn bearer_is_known(&self) -> bool {
         self.is_guest() || self.exchange.as_ref().is_some_and(|exchange| exchange.bearer_is_known())

@@ -47,6 +47,7 @@ mod served;
 pub mod settings;
 mod start;
 mod tokens;
+mod traces;
 pub mod transport;
 mod uploads;
 mod usage;

@@ -46,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Adds `"store": false` to pooled bodies that do not say. Off: not every version knows it.
     pub store_false: bool,
+    /// The collector that traces go to.
+    pub otlp: Option<Uri>,
     /// Where alarms are told besides the log.
     pub webhook: Option<Uri>,
     /// All of these as they are told to operators, and who decided each.

@@ -29,6 +29,7 @@ use crate::lent::Lent;
 use crate::metrics::Metrics;
 use crate::pools::{PartNumber, Pools, home};
 use crate::settings::{Secrets, Settings, Webhook};
+use crate::traces::Traces;
 use crate::transport::listen::{Door, Limits as DoorLimits, bind, serve};
 use crate::transport::tls::{self, TlsError};
 use crate::transport::upstream::ConfigError;
@@ -75,6 +76,9 @@ pub enum StartError {
     /// Our own certificate.
     #[error("TLS cannot be served: {0}.")]
     Tls(#[from] TlsError),
+    /// Where traces go.
+    #[error("Traces cannot be sent: {0}.")]
+    Traces(String),
     /// Threads, timers or randomness.
     #[error("The system refuses what is needed to run: {0}.")]
     System(io::Error),
@@ -113,6 +117,8 @@ impl Server {
         let hook = hook.map(|(url, secret)| webhook::queue(Webhook { url, secret }));
         let (queue, sending) = hook.unzip();
         sending.into_iter().for_each(|sending| drop(runtime.spawn(sending)));
+        let traces = settings.otlp.as_ref().map(Traces::to).transpose();
+        let traces = traces.map_err(StartError::Traces)?;
         let app = Arc::new(App {
             admin_token: secrets.admin_token,
             pools,
@@ -122,6 +128,7 @@ impl Server {
             alarms: Default::default(),
             erasures: Default::default(),
             stones,
+            traces,
             webhook: queue,
             vault,
             tokens: tokens.into(),
@@ -282,6 +289,7 @@ fn run(runtime: &Runtime, door: Door, workers: &Workers, hand: Hand) -> Result<(
         let _ = stop.send(());
         let written = beside.await;
         hand.app.store.close().await?;
+        hand.app.traces.iter().for_each(Traces::end);
         served?;
         written.map_err(|_| StopError::Panicked)
     })

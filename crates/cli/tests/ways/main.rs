@@ -20,3 +20,4 @@ mod out;
 mod pages;
 mod proxy;
 mod stopped;
+mod traces;

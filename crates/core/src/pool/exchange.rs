@@ -64,6 +64,7 @@ impl<S: Clone> Pool<S> {
             beyond: false,
             waited: false,
             failed: false,
+            verdict: "",
         }
     }
 

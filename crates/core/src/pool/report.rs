@@ -21,6 +21,7 @@ impl<S: Clone> Pool<S> {
             self.keys.release(slot);
         }
         let verdict = verdict(x, outcome);
+        x.verdict = verdict.name();
         self.tally.verdict(verdict, now.mono);
         self.saw_attempt(x, running, verdict, now);
         if verdict == Verdict::OurPlace {
