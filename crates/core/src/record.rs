@@ -1,5 +1,6 @@
 //! What the pool tells of itself: to the store, to a contributor, to the public.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use crate::{
@@ -102,6 +103,8 @@ pub struct Summary {
     pub keys: Census,
     /// Models that were served since the start, by name.
     pub models: Vec<Box<str>>,
+    /// How many keys can serve each of them to others now.
+    pub ready: BTreeMap<Box<str>, u32>,
     /// Attempts of the last hour, by verdict.
     pub last_hour: Vec<(&'static str, u64)>,
     /// The last day's exchanges by hours, oldest first.
@@ -183,6 +186,10 @@ impl AddAssign for Summary {
         self.models.extend(other.models);
         self.models.sort_unstable();
         self.models.dedup();
+        other
+            .ready
+            .into_iter()
+            .for_each(|(model, keys)| *self.ready.entry(model).or_default() += keys);
         add(&mut self.last_hour, other.last_hour);
         other.hours.into_iter().for_each(|hour| add_hour(&mut self.hours, hour));
     }

@@ -24,6 +24,7 @@ pub fn summary(summary: &Summary) -> Value {
             "disabled": keys.disabled,
         },
         "models": summary.models,
+        "ready": summary.ready,
         "lastHour": last_hour,
         "hours": hours(&summary.hours),
     })

@@ -66,7 +66,15 @@ fn height(calls: u64, most: u64) -> u64 {
 
 fn models(language: Language, pool: &Value) -> String {
     let names = pool["models"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let items: String = names.map(|name| format!("<li>{}</li>", escaped(name))).collect();
+    let keys = match language {
+        Language::English => "keys",
+        Language::Chinese => "把密钥",
+    };
+    let item = |name| {
+        let ready = pool["ready"][name].as_u64().unwrap_or(0);
+        format!("<li>{} <span class=\"soft\">{ready} {keys}</span></li>", escaped(name))
+    };
+    let items: String = names.map(item).collect();
     if !items.is_empty() {
         return items;
     }
@@ -128,6 +136,7 @@ mod tests {
         let pool = json!({
             "keys": { "serving": 12, "resting": 3, "held": 1, "paused": 2, "disabled": 4 },
             "models": ["gemini-x", "<script>alert(1)</script>{base}"],
+            "ready": { "gemini-x": 11 },
             "hours": {
                 "2026-11-26T22:00:00Z": { "served": 80, "failed": 1, "waited": 2 },
                 "2026-11-26T23:00:00Z": { "served": 10, "failed": 0, "waited": 3 },
@@ -166,7 +175,7 @@ mod tests {
     fn what_others_named_is_text_and_no_script_stands_in_the_page() {
         for language in [Language::English, Language::Chinese] {
             let page = page(language);
-            assert!(page.contains("&lt;script&gt;alert(1)"));
+            assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("\">11 "));
             let tags = page.split('<').filter_map(|tag| tag.split_once('>')).map(|(tag, _)| tag);
             let acts = |tag: &str| tag.contains(" on") || tag.contains("style=");
             assert!(!page.contains("<b>") && !tags.into_iter().any(acts));

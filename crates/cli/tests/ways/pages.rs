@@ -53,6 +53,7 @@ fn the_summary_names_states_models_and_answers_and_nobody() {
     assert_eq!(pool["keys"]["serving"], 2, "{pool}");
     assert_eq!(pool["keys"]["disabled"], 1, "{pool}");
     assert_eq!(pool["models"], json!([MODEL]));
+    assert_eq!(pool["ready"], json!({ MODEL: 2 }), "the third key is dead");
     assert_eq!(pool["lastHour"]["key-dead"], 1, "{pool}");
     assert!(pool["lastHour"]["served"].as_u64().unwrap() >= 4, "{pool}");
     let text = pool.to_string();
@@ -216,7 +217,9 @@ fn the_table_is_a_page_in_the_browsers_language_with_this_servers_address() {
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
         let text = page.text();
         assert!(text.contains("id=\"serving\">2</dd>"), "{text}");
-        assert!(text.contains(&format!("<li>{MODEL}</li>")), "a joining call serves a model, too");
+        let model = format!("<li>{MODEL} <span class=\"soft\">2 keys</span></li>");
+        let model = if expected == "en" { model } else { format!("<li>{MODEL} ") };
+        assert!(text.contains(&model), "a joining call serves a model, too: {text}");
         assert!(text.contains(&format!("curl {}/v1beta/models/", potluck.url())));
         for (asset, kind) in [("potluck.css", "text/css"), ("table.js", "text/javascript")] {
             assert!(text.contains(&format!("\"/pool/assets/{asset}\"")));

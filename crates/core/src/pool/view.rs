@@ -1,5 +1,6 @@
 //! What the pool tells: to a contributor, the public, an operator and the store.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
@@ -66,15 +67,15 @@ impl<S: Clone> Pool<S> {
     /// The public summary.
     pub fn summary(&self, now: Now) -> Summary {
         let served = self.lanes.all().map(|(_, lane)| lane).filter(|lane| lane.served);
-        let mut models: Vec<Box<str>> = served
-            .map(|lane| lane.model.clone())
-            .filter(|m| !m.is_empty() && &**m != "*")
-            .collect();
-        models.sort_unstable();
-        models.dedup();
+        let mut ready = BTreeMap::<Box<str>, u32>::new();
+        for lane in served.filter(|lane| !lane.model.is_empty() && &*lane.model != "*") {
+            let keys = ready.entry(lane.model.clone()).or_default();
+            *keys = (*keys).max(lane.ring.len());
+        }
         Summary {
             keys: self.census,
-            models,
+            models: ready.keys().cloned().collect(),
+            ready,
             last_hour: self.tally.last_hour(now.mono),
             hours: self.tally.last_day(now.wall),
         }
