@@ -64,7 +64,7 @@ impl Stage {
         let folder = TempDir::new().map_err(|e| e.to_string())?;
         let at = folder.path();
         certify(at)?;
-        let [sim, upstream, plain, tls] = [free_port()?, free_port()?, free_port()?, free_port()?];
+        let [sim, upstream, plain, tls] = free_ports()?;
         let ports = Ports { sim, upstream, plain, tls };
         let sim = sim_before(at, &ports)?;
         let plain = edition.serve(at, &ports, false)?;
@@ -178,10 +178,21 @@ pub fn listens(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A port that nobody listens on just now.
+/// A port that nobody listens at.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-    listener.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
+    free_ports().map(|[port]: [u16; 1]| port)
+}
+
+/// Some of them: held together until all are found, as the system may give one twice.
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let mut held = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
+        *port = listener.local_addr().map_err(|e| e.to_string())?.port();
+        held.push(listener);
+    }
+    Ok(ports)
 }
 
 /// An authority (`ca.pem`) and a certificate by it for localhost (`tls.pem`, `tls.key`).
