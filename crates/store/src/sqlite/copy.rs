@@ -104,6 +104,8 @@ pub fn restore(
     let partial = partial(&to);
     open::private_file(&partial).map_err(cannot)?;
     fs::copy(from, &partial).map_err(cannot)?;
+    // The copy took over who may read it.
+    open::private_file(&partial).map_err(cannot)?;
     let buried = match vault {
         _ if stones.is_empty() => Ok(0),
         Some(vault) => since::bury(&partial, &stones, vault),
