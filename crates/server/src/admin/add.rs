@@ -68,8 +68,9 @@ async fn add_all(app: &App, lines: &[Line], turned_away: &TurnedAway) -> Vec<(us
     told
 }
 
-/// Keys whose storing is under way at once: one batch of the store's.
-const AT_ONCE: usize = 256;
+/// Keys whose storing is under way at once: some groups of the store's, so that it never waits for
+/// us, and an eighth of what it queues before it refuses.
+const AT_ONCE: usize = 2048;
 /// Keys about which Google is asked at once: a hundred a second, and no flood from one address.
 const CHECKS: usize = 16;
 
