@@ -20,6 +20,14 @@ impl Failure {
         Failure::Settings(vec![fault.into()])
     }
 
+    /// What went wrong, for whoever passes it on.
+    pub fn sentences(&self) -> String {
+        match self {
+            Failure::Settings(faults) => faults.join("; "),
+            Failure::Run(sentence) => sentence.clone(),
+        }
+    }
+
     /// Tells people.
     pub fn print(&self, out: &mut impl Write) {
         let lines = match self {

@@ -110,13 +110,9 @@ pub enum Verb {
         #[arg(long)]
         force: bool,
     },
-    /// Make a new master key, and seal everything anew under it, while no server runs
+    /// Make a new master key, and seal everything anew under it
     #[command(after_help = REKEY_EXAMPLES)]
-    Rekey {
-        /// The data folder [env: POTLUCK_DATA] [default: ./potluck-data]
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
-    },
+    Rekey(At),
     /// Print what lets a shell complete commands and flags
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -463,9 +459,11 @@ const REKEY_EXAMPLES: &str = "\
 Examples:
   potluck rekey
   potluck rekey --data /var/lib/potluck
+  potluck rekey --server https://pool.example
 
-A stop at any moment loses nothing: the next start goes on. Ids of keys change. The former master key
-stays beside the new one, as withdrawn keys and access tokens are known by it.";
+A server that runs goes on serving. A stop at any moment loses nothing: the next start goes on. Ids of
+keys change, with the next start of a server that runs. The former master key stays beside the new one,
+as withdrawn keys and access tokens are known by it.";
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:

@@ -34,6 +34,9 @@ const OTHERS: u32 = 0o007;
 const OLDER: &str = "POTLUCK_MASTER_KEY_OLDER";
 /// And in it.
 const OLDER_FILE: &str = "master-key.older";
+/// Former master keys kept beside: a new one each month for years. Each is tried for each token and each
+/// withdrawn key.
+const MOST_OLDER: usize = 100;
 /// Where the secret of a webhook is.
 const WEBHOOK: &str = "POTLUCK_WEBHOOK_SECRET";
 /// What every SQLite file begins with.
@@ -133,26 +136,38 @@ pub fn master_key(env: &Env, data: &Path) -> Result<Option<MasterKey>, Failure> 
     key.map(Some).map_err(Failure::setting)
 }
 
-/// The master keys that were before, from the environment or the data folder.
+/// The master key in a file of a data folder.
+pub fn kept_master_key(path: &Path) -> Result<MasterKey, Failure> {
+    let fault = |why: String| Failure::setting(format!("{}: {why}", path.display()));
+    let text = read_file(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    MasterKey::parse(&text).map_err(|error| fault(error.to_string()))
+}
+
+/// The master keys that were before: those in the data folder, which `rekey` put there, and those that
+/// the environment names.
 pub fn older(env: &Env, data: &Path) -> Result<Vec<MasterKey>, Failure> {
+    let path = data.join(OLDER_FILE);
+    let mut texts = match read_file(&path) {
+        Ok(text) => vec![(path.display().to_string(), text)],
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Failure::setting(format!("{}: {error}", path.display()))),
+    };
     let file = format!("{OLDER}_FILE");
-    let (name, text) = match (env.text(OLDER), env.var(&file)) {
-        (Some(text), _) => (OLDER.to_owned(), Zeroizing::new(text)),
+    match (env.text(OLDER), env.var(&file)) {
+        (Some(text), _) => texts.push((OLDER.to_owned(), Zeroizing::new(text))),
         (None, Some(path)) => {
             let text = read_file(Path::new(path));
-            (file.clone(), text.map_err(|e| Failure::setting(format!("{file}: {e}")))?)
+            let text = text.map_err(|error| Failure::setting(format!("{file}: {error}")))?;
+            texts.push((file, text));
         }
-        (None, None) => {
-            let path = data.join(OLDER_FILE);
-            match read_file(&path) {
-                Ok(text) => (path.display().to_string(), text),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(e) => return Err(Failure::setting(format!("{}: {e}", path.display()))),
-            }
-        }
-    };
-    let keys = text.split_whitespace().map(MasterKey::parse);
-    keys.collect::<Result<_, _>>().map_err(|error| Failure::setting(format!("{name}: {error}")))
+        (None, None) => {}
+    }
+    let keys = texts.iter().flat_map(|(name, text)| {
+        text.split_whitespace().map(move |key| {
+            MasterKey::parse(key).map_err(|error| Failure::setting(format!("{name}: {error}")))
+        })
+    });
+    keys.collect()
 }
 
 /// Puts a master key among those that were before, ahead of the others.
@@ -164,6 +179,13 @@ pub fn keep_older(data: &Path, former: &MasterKey) -> Result<PathBuf, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
         Err(error) => return Err(cannot(error)),
     };
+    if before.lines().count() >= MOST_OLDER {
+        return Err(Failure::Run(format!(
+            "{} holds {MOST_OLDER} former master keys. Remove the last lines of it: what was withdrawn, \
+             and access tokens made, under those is then no longer known.",
+            path.display()
+        )));
+    }
     let mut file = tempfile::NamedTempFile::new_in(data).map_err(cannot)?;
     file.write_all(former.text().as_bytes()).map_err(cannot)?;
     file.write_all(b"\n").and_then(|()| file.write_all(before.as_bytes())).map_err(cannot)?;
@@ -224,7 +246,8 @@ pub fn find(env: &Env, data: &Path) -> Result<Found, Failure> {
     let master_key = MasterKey::parse(&texts[1]).map_err(|e| Failure::setting(e.to_string()))?;
     let webhook = webhook(env)?;
     let (older_keys, admin_token) = (older(env, data)?, texts[0].to_string());
-    let secrets = Secrets { master_key, older_keys, admin_token, webhook };
+    let renewal = crate::rekey::renewal(places[1].1.clone(), data);
+    let secrets = Secrets { master_key, older_keys, admin_token, webhook, renewal };
     Ok(Found { secrets, made, doubts })
 }
 

@@ -8,6 +8,7 @@
 //!   out;
 //! - [`tokens`], [`invites`]: who may come without a key, and with one that nobody knows;
 //! - [`sessions`]: who signed in with a browser;
+//! - [`rekeying`]: how far a new master key has come;
 //! - [`site`]: which requests a page of another site has sent.
 
 pub mod adding;
@@ -17,6 +18,7 @@ pub mod invites;
 pub mod listing;
 pub mod openapi;
 pub mod operations;
+pub mod rekeying;
 pub mod sessions;
 pub mod settings;
 pub mod sights;
@@ -88,6 +90,10 @@ pub enum Task {
     MakeInvite,
     /// To take an invite back.
     RevokeInvite(InviteId),
+    /// To have a new master key.
+    Rekey,
+    /// How far a new master key has come.
+    Rekeying,
     /// What can be asked, as OpenAPI has it.
     Describe,
 }

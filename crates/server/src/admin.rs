@@ -6,6 +6,7 @@ mod add;
 mod admission;
 mod check;
 mod many;
+mod rekey;
 mod session;
 
 use http::{Method, Request};
@@ -79,6 +80,8 @@ pub async fn answer(
         Task::MakeInvite => admission::make_invite(app, &read(request, invites::MAX).await?).await,
         Task::RevokeInvite(id) => admission::revoke_invite(app, id).await,
         Task::Erase(id) => erase(app, id).await,
+        Task::Rekey => rekey::begin(app).await,
+        Task::Rekeying => Ok(rekey::look(app)),
         Task::Describe => Ok(local::json(&openapi::describe())),
     }
 }

@@ -7,7 +7,7 @@ use potluck_core::invites::Invites;
 use potluck_core::tokens::Tokens;
 use potluck_core::{KeyId, Tombstone};
 use potluck_gemini::ApiKey;
-use potluck_store::AdmissionStore;
+use potluck_store::{AdmissionStore, SealStore};
 use potluck_vault::Vault;
 
 use crate::clock::Clock;
@@ -16,10 +16,11 @@ use crate::kept::Budget;
 use crate::metrics::Metrics;
 use crate::pools::Pools;
 use crate::sending::Sending;
-use crate::settings::Settings;
+use crate::settings::{Renewal, Settings};
 use crate::traces::Traces;
 use crate::transport::{Shutdown, Upstream};
 use crate::webhook;
+use potluck_edition::admin::rekeying::Rekeying;
 use potluck_edition::admin::sessions::Sessions;
 use potluck_edition::alarms::Alarms;
 use potluck_edition::gate::Gate;
@@ -58,6 +59,12 @@ pub struct App {
     pub traces: Option<Traces>,
     /// What survives.
     pub store: Arc<dyn AdmissionStore>,
+    /// The same, for seals alone.
+    pub seals: Arc<dyn SealStore>,
+    /// Makes a new master key.
+    pub renewal: Renewal,
+    /// How far a new master key has come.
+    pub rekeying: parking_lot::Mutex<Rekeying>,
     /// Time.
     pub clock: Clock,
     /// Seeds the hashes of conversations, so that nobody outside can aim at one.

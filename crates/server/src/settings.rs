@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -130,7 +131,13 @@ pub struct Secrets {
     pub admin_token: String,
     /// Signs what a webhook is told.
     pub webhook: Option<WebhookSecret>,
+    /// Makes a new master key while the server runs.
+    pub renewal: Renewal,
 }
+
+/// Puts a new master key on the disk, the former one beside it, and hands it out; or says in a sentence
+/// why it cannot.
+pub type Renewal = Arc<dyn Fn() -> Result<MasterKey, String> + Send + Sync>;
 
 /// Where alarms are told, and what signs them.
 #[derive(Debug, Clone)]

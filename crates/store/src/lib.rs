@@ -8,6 +8,7 @@
 //! - [`Store`]: the promises; [`StoreError`]: whose fault it is when one cannot be kept;
 //! - [`rows`]: the plain data that goes in and comes out;
 //! - [`admission`]: access tokens and invites, for a store that keeps them;
+//! - [`seals`]: for a store whose master key is replaced while it is in use;
 //! - [`migrations`] and [`sql`]: schema and statements, one set for every engine of SQLite's kind;
 //! - [`sqlite`]: one file, one writer thread, group commit (feature `sqlite`, on by default);
 //! - `contract`: what every store is tested against (feature `contract`).
@@ -18,6 +19,7 @@ pub mod contract;
 mod error;
 pub mod migrations;
 pub mod rows;
+pub mod seals;
 pub mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -29,6 +31,7 @@ pub use rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
     Usage, UsageTotal, UseOf,
 };
+pub use seals::SealStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{Answer, Inserted, Store};

@@ -197,8 +197,11 @@ pub const READ_CHECK: &str = "SELECT value FROM meta WHERE name = 'vault_check'"
 pub const WRITE_CHECK: &str = "INSERT INTO meta (name, value) VALUES ('vault_check', ?1)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-/// Seals a row anew, under another id. 1 former id, 2 id, 3 sealed.
+/// Seals a row anew, under another id or the same. 1 former id, 2 id, 3 sealed.
 pub const RESEAL: &str = "UPDATE keys SET id = ?2, sealed = ?3 WHERE id = ?1";
+
+/// Some seals. 1 the id they are behind, 2 how many at most.
+pub const SEALS_AFTER: &str = "SELECT id, sealed FROM keys WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 /// Counters stop here: the largest whole number that D1 hands over without losing digits. Sums of
 /// a thousand such counters still fit 64 bits, so that no addition overflows.

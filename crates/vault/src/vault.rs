@@ -8,6 +8,7 @@
 //! ciphertext copied into another row therefore does not open, and no two places read alike.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -22,9 +23,13 @@ use crate::{MasterKey, NoRandomness, OpenError, Sealed};
 ///
 /// The first master key seals, names and signs; older ones still open what they sealed and verify
 /// what they signed, so that a master key can be replaced without losing anything.
+///
+/// While it is in use, a yet newer master key may come to seal: see [`renew`](Self::renew).
 pub struct Vault {
     current: Ring,
     older: Vec<Ring>,
+    /// Newer ones, by age; the last one seals.
+    newer: RwLock<Vec<Ring>>,
 }
 
 impl Vault {
@@ -35,7 +40,20 @@ impl Vault {
 
     /// A vault under `master` that also opens what was sealed under `older` ones.
     pub fn with_older(master: &MasterKey, older: &[MasterKey]) -> Vault {
-        Vault { current: Ring::new(master), older: older.iter().map(Ring::new).collect() }
+        let older = older.iter().map(Ring::new).collect();
+        Vault { current: Ring::new(master), older, newer: RwLock::default() }
+    }
+
+    /// From now on seals under `master`; what was sealed before still opens. What keys, tombstones and
+    /// tokens are known by, and signatures, stay the former one's until a vault is made with it: their
+    /// names must not change under those who hold them.
+    pub fn renew(&self, master: &MasterKey) {
+        self.newer.write().unwrap_or_else(PoisonError::into_inner).push(Ring::new(master));
+    }
+
+    /// Whether a seal for the row `row` is under the master key that seals now.
+    pub fn is_current(&self, row: &[u8; ID_BYTES], sealed: &Sealed) -> bool {
+        self.with_sealing(|ring| ring.opens(row, sealed).is_ok_and(|text| text.is_some()))
     }
 
     /// Whether there is any older one.
@@ -75,11 +93,9 @@ impl Vault {
         getrandom::fill(&mut nonce).map_err(|_| NoRandomness)?;
         let place = place(row);
         let payload = Payload { msg: key.expose().as_bytes(), aad: &place };
-        let cipher = XChaCha20Poly1305::new((&*self.current.seals).into());
+        let hidden = self.with_sealing(|ring| ring.cipher().encrypt(&XNonce::from(nonce), payload));
         // The cipher refuses only what is longer than 256 GiB, which no key is.
-        let Ok(hidden) = cipher.encrypt(&XNonce::from(nonce), payload) else {
-            unreachable!("a key is shorter than the cipher's limit")
-        };
+        let Ok(hidden) = hidden else { unreachable!("a key is shorter than the cipher's limit") };
         let mut bytes = Vec::with_capacity(1 + NONCE_BYTES + hidden.len());
         bytes.push(LAYOUT);
         bytes.extend_from_slice(&nonce);
@@ -89,17 +105,15 @@ impl Vault {
 
     /// Opens what was sealed for the row `row`.
     pub fn open(&self, row: &[u8; ID_BYTES], sealed: &Sealed) -> Result<ApiKey, OpenError> {
-        let (&layout, rest) = sealed.as_bytes().split_first().ok_or(OpenError::Tampered)?;
-        if layout != LAYOUT {
-            return Err(OpenError::UnknownLayout);
+        let newer = self.newer.read().unwrap_or_else(PoisonError::into_inner);
+        let mut text = None;
+        for ring in newer.iter().rev().chain(self.rings()) {
+            text = ring.opens(row, sealed)?;
+            if text.is_some() {
+                break;
+            }
         }
-        let (nonce, hidden) = rest.split_first_chunk().ok_or(OpenError::Tampered)?;
-        let nonce = XNonce::from(*nonce);
-        let place = place(row);
-        let text = self
-            .rings()
-            .find_map(|ring| ring.decrypt(&nonce, hidden, &place))
-            .ok_or(OpenError::Tampered)?;
+        let text = text.ok_or(OpenError::Tampered)?;
         let text = std::str::from_utf8(&text).map_err(|_| OpenError::NotAKey)?;
         ApiKey::parse(text).map_err(|_| OpenError::NotAKey)
     }
@@ -141,6 +155,11 @@ impl Vault {
 
     fn rings(&self) -> impl Iterator<Item = &Ring> {
         std::iter::once(&self.current).chain(&self.older)
+    }
+
+    fn with_sealing<T>(&self, work: impl FnOnce(&Ring) -> T) -> T {
+        let newer = self.newer.read().unwrap_or_else(PoisonError::into_inner);
+        work(newer.last().unwrap_or(&self.current))
     }
 }
 
@@ -186,9 +205,23 @@ impl Ring {
         }
     }
 
-    fn decrypt(&self, nonce: &XNonce, hidden: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let cipher = XChaCha20Poly1305::new((&*self.seals).into());
-        cipher.decrypt(nonce, Payload { msg: hidden, aad }).ok().map(Zeroizing::new)
+    /// None for what another ring sealed, or somebody changed.
+    fn opens(
+        &self,
+        row: &[u8; ID_BYTES],
+        sealed: &Sealed,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, OpenError> {
+        let (&layout, rest) = sealed.as_bytes().split_first().ok_or(OpenError::Tampered)?;
+        if layout != LAYOUT {
+            return Err(OpenError::UnknownLayout);
+        }
+        let (nonce, hidden) = rest.split_first_chunk().ok_or(OpenError::Tampered)?;
+        let payload = Payload { msg: hidden, aad: &place(row) };
+        Ok(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new))
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.seals).into())
     }
 
     fn mac(&self, purpose: &str, bytes: &[u8]) -> blake3::Hash {

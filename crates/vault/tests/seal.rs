@@ -133,6 +133,24 @@ fn older_master_keys_still_open_verify_and_find_tombstones() {
 }
 
 #[test]
+fn a_newer_master_key_seals_at_once_and_changes_no_name_or_signature() {
+    let (former, vault) = vault();
+    let (before, id) = (vault.seal(&ROW, &key('a')).unwrap(), vault.key_id(&key('a')));
+    let signature = vault.sign("test", b"x");
+    let newer = [MasterKey::generate().unwrap(), MasterKey::generate().unwrap()];
+
+    newer.iter().for_each(|master| vault.renew(master));
+    let sealed = vault.seal(&ROW, &key('a')).unwrap();
+
+    assert!(vault.is_current(&ROW, &sealed) && !vault.is_current(&ROW, &before));
+    assert!(vault.open(&ROW, &sealed).is_ok() && vault.open(&ROW, &before).is_ok());
+    assert!(Vault::new(&newer[1]).open(&ROW, &sealed).is_ok(), "the newest one seals");
+    assert_eq!(vault.key_id(&key('a')), id);
+    assert_eq!(vault.recognises(&Vault::new(&former).check()), Recognised::Current);
+    assert_eq!(vault.sign("test", b"x"), signature);
+}
+
+#[test]
 fn a_signature_holds_for_its_purpose_and_bytes_alone() {
     let (_, ours) = vault();
     let (_, theirs) = vault();

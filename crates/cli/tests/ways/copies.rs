@@ -108,19 +108,12 @@ fn a_new_master_key_opens_all_keys_and_what_was_withdrawn_and_tokens_go_on() {
     let token = potluck.ask(make.json(&serde_json::json!({ "name": "x" }))).json();
     let token = token["token"].as_str().unwrap().to_owned();
     let (data, former) = (potluck.data(), potluck.me(&key(1))["id"].clone());
-    let rekey = || {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
-        let done = command.arg("rekey").arg("--data").arg(&data).env_clear().output().unwrap();
-        (String::from_utf8([done.stdout, done.stderr].concat()).unwrap(), done.status.code())
-    };
-    let running = rekey();
-    assert!(running.1 == Some(1) && running.0.contains("stop it first"), "{}", running.0);
     potluck.signal("-TERM");
     assert_eq!(potluck.end(), Some(0));
     let before = std::fs::read(data.join("master-key")).unwrap();
 
     for _ in 0..2 {
-        let (said, code) = rekey();
+        let (said, code) = rekey(&["--data", data.to_str().unwrap()]);
         assert_eq!(code, Some(0), "{said}");
     }
 
@@ -135,4 +128,41 @@ fn a_new_master_key_opens_all_keys_and_what_was_withdrawn_and_tokens_go_on() {
     let back = potluck.change(&key(4), &serde_json::json!({ "paused": false }));
     assert_eq!(back.status, 200);
     assert_eq!(potluck.generate(&key(4), "x").header("x-potluck-key"), Some("stored"));
+}
+
+#[test]
+fn a_server_that_runs_seals_anew_and_its_next_start_knows_everybody() {
+    let sim = sim(6);
+    let mut potluck = Potluck::joined(&sim, 4);
+    let data = potluck.data();
+    let withdraw = Ask::new("DELETE", "/pool/me").header("x-goog-api-key", &key(4));
+    assert_eq!(potluck.ask(withdraw).status, 204);
+    let former = potluck.me(&key(1))["id"].clone();
+    let first = std::fs::read_to_string(data.join("master-key")).unwrap();
+    let (url, folder) = (potluck.url(), data.to_str().unwrap().to_owned());
+
+    for _ in 0..2 {
+        let (said, code) = rekey(&["--server", &url, "--data", &folder]);
+        assert!(code == Some(0) && said.starts_with("All keys are sealed anew."), "{said}");
+        assert_eq!(potluck.generate(&key(1), "x").status, 200);
+    }
+    potluck.join(&sim, [5]);
+
+    assert_eq!(potluck.me(&key(1))["id"], former, "while it runs, nobody's id changes");
+    let older = std::fs::read_to_string(data.join("master-key.older")).unwrap();
+    assert!(older.lines().count() == 2 && older.contains(first.trim()), "both are kept");
+    potluck.restart();
+    assert_eq!(potluck.get("/keycount", None).json()["keyCount"], 4);
+    assert_ne!(potluck.me(&key(1))["id"], former);
+    assert_eq!(potluck.me(&key(4))["state"], "withdrawn");
+    for n in [1, 2, 3, 5] {
+        assert_eq!(potluck.generate(&key(n), "x").status, 200);
+    }
+}
+
+/// The command; what it printed, and its code.
+fn rekey(words: &[&str]) -> (String, Option<i32>) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+    let done = command.arg("rekey").args(words).env_clear().output().unwrap();
+    (String::from_utf8([done.stdout, done.stderr].concat()).unwrap(), done.status.code())
 }

@@ -8,8 +8,8 @@ use potluck_gemini::answer::{Problem, Reason};
 
 use super::openapi::{Body, Parameter, Reply, Schema, kind};
 use super::{
-    ROOT, Task, adding, change, checking, invites, listing, sessions, settings, sights, status,
-    tokens,
+    ROOT, Task, adding, change, checking, invites, listing, rekeying, sessions, settings, sights,
+    status, tokens,
 };
 use crate::{alarms, me, problem, usage};
 
@@ -311,6 +311,28 @@ pub const OPERATIONS: &[Operation] = &[
         reply: Reply::Nothing,
         refusals: &[Reason::UnknownId, Reason::Store],
         means: |given| invites::id(given.id).map(Task::RevokeInvite),
+    },
+    Operation {
+        name: "rekey",
+        method: Method::POST,
+        path: "/rekey",
+        about: "Makes a new master key and begins to seal all keys anew under it; one under way goes on.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<rekeying::Rekeying>),
+        refusals: &[Reason::Refused],
+        means: |_| Ok(Task::Rekey),
+    },
+    Operation {
+        name: "rekeying",
+        method: Method::GET,
+        path: "/rekey",
+        about: "How far a new master key has come.",
+        query: &[],
+        body: None,
+        reply: Reply::Json(kind::<rekeying::Rekeying>),
+        refusals: &[],
+        means: |_| Ok(Task::Rekeying),
     },
     Operation {
         name: "describe",

@@ -73,7 +73,7 @@ fn key(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
     })
 }
 
-fn sealed(row: &Row<'_>, column: usize) -> rusqlite::Result<Sealed> {
+pub(super) fn sealed(row: &Row<'_>, column: usize) -> rusqlite::Result<Sealed> {
     Ok(Sealed::from_bytes(row.get::<_, Vec<u8>>(column)?))
 }
 

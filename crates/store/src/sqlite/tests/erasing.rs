@@ -29,6 +29,39 @@ fn no_file_holds_a_withdrawn_row_once_it_is_answered() {
 }
 
 #[test]
+fn sealed_anew_no_file_holds_a_former_seal() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = vault(1);
+    let store = SqliteStore::open(folder.path(), &vault).unwrap();
+    for n in 0..600 {
+        block_on(store.insert(sealed_row(&vault, n), contract_stone(n))).unwrap();
+    }
+    let former = block_on(store.load(0)).unwrap().keys;
+    vault.renew(&master(2));
+
+    let mut after = None;
+    while let Some((last, _)) = block_on(store.seals(after)).unwrap().last() {
+        let seals = block_on(store.seals(after)).unwrap();
+        let anew = seals.iter().map(|(id, sealed)| {
+            assert!(!vault.is_current(id, sealed));
+            (*id, vault.seal(id, &vault.open(id, sealed).unwrap()).unwrap())
+        });
+        block_on(store.reseal(anew.collect())).unwrap();
+        after = Some(*last);
+    }
+
+    assert!(!former.iter().any(|row| on_disk(folder.path(), row)));
+    block_on(store.close()).unwrap();
+    let next = Vault::with_older(&master(2), &[master(1)]);
+    let store = SqliteStore::open(folder.path(), &next).unwrap();
+    let rows = block_on(store.load(0)).unwrap().keys;
+    assert_eq!(rows.len(), 600);
+    for row in rows {
+        assert_eq!(next.key_id(&next.open(&row.id, &row.sealed).unwrap()), row.id);
+    }
+}
+
+#[test]
 fn a_reader_in_another_program_only_puts_the_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let vault = vault(1);

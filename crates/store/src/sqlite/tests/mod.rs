@@ -17,9 +17,9 @@ use potluck_gemini::ApiKey;
 use potluck_vault::{MasterKey, Vault};
 
 use super::*;
-use crate::AdmissionStore;
 use crate::contract::{ADMISSION_CASES, AdmissionPlace, CASES, Place};
 use crate::rows::KeyState;
+use crate::{AdmissionStore, SealStore};
 
 #[test]
 fn the_contract_holds() {
