@@ -7,6 +7,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use crate::time::Mono;
 use crate::{
     id::{Hashed, TokenId},
     limits::{LimitsRefused, parse_models},
@@ -235,10 +236,10 @@ impl Tokens {
         self.all.remove(&id).is_some()
     }
 
-    /// Whether a token is still good, whatever it has used.
-    pub fn is_good(&self, id: TokenId, now: Wall) -> Result<(), Denied> {
-        let token = self.all.get(&id).ok_or(Denied::Unknown)?;
-        if token.is_over(now) { Err(Denied::Expired) } else { Ok(()) }
+    /// Whether a socket that was let in may stay open: its token is good, and has tokens of text left.
+    pub fn may_go_on(&mut self, id: TokenId, now: Now) -> Result<(), Denied> {
+        let day_ends = self.day_ends(now);
+        self.all.get_mut(&id).ok_or(Denied::Unknown)?.has_text_left(day_ends, now)
     }
 
     /// Whether a call may be read at all: its token is good, and has something left.
@@ -326,37 +327,48 @@ impl Token {
     }
 
     fn has_room(&mut self, day_ends: Wall, now: Now) -> Result<(), Denied> {
+        self.has_text_left(day_ends, now)?;
+        let (terms, used) = (&self.record.terms, &self.record.used);
+        if is_spent(terms.requests_per_day, used.requests_today) {
+            return Err(day_limit(LimitOf::RequestsPerDay, day_ends, now));
+        }
+        let most = terms.requests_per_minute;
+        let fits = |requests: u32| most.is_none_or(|most| requests < most);
+        let at = self.minute.fits_at(now.mono, |requests, _| fits(requests));
+        minute_limit(LimitOf::RequestsPerMinute, at, now)
+    }
+
+    /// Whether it is good, and may take more text, whatever it has asked.
+    fn has_text_left(&mut self, day_ends: Wall, now: Now) -> Result<(), Denied> {
         self.turn(day_ends);
         self.minute.turn(now.mono);
         if self.is_over(now.wall) {
             return Err(Denied::Expired);
         }
         let (terms, used) = (&self.record.terms, &self.record.used);
-        let spent = |limit: Option<u32>, used: u64| limit.is_some_and(|most| used >= most.into());
-        let wait = now.mono_at(day_ends).since(now.mono);
-        if spent(terms.requests_per_day, used.requests_today) {
-            return Err(Denied::Limit { of: LimitOf::RequestsPerDay, wait });
+        if is_spent(terms.tokens_per_day, used.tokens_today) {
+            return Err(day_limit(LimitOf::TokensPerDay, day_ends, now));
         }
-        if spent(terms.tokens_per_day, used.tokens_today) {
-            return Err(Denied::Limit { of: LimitOf::TokensPerDay, wait });
-        }
-        let below = |limit: Option<u32>, used: u32| limit.is_none_or(|most| used < most);
-        let fits = |requests, tokens| {
-            (below(terms.requests_per_minute, requests), below(terms.tokens_per_minute, tokens))
-        };
-        match self.minute.fits_at(now.mono, |requests, _| fits(requests, 0).0) {
-            Some(at) if at <= now.mono => {}
-            at => return Err(self.minute_limit(LimitOf::RequestsPerMinute, at, now)),
-        }
-        match self.minute.fits_at(now.mono, |_, tokens| fits(0, tokens).1) {
-            Some(at) if at <= now.mono => Ok(()),
-            at => Err(self.minute_limit(LimitOf::TokensPerMinute, at, now)),
-        }
+        let most = terms.tokens_per_minute;
+        let fits = |tokens: u32| most.is_none_or(|most| tokens < most);
+        let at = self.minute.fits_at(now.mono, |_, tokens| fits(tokens));
+        minute_limit(LimitOf::TokensPerMinute, at, now)
     }
+}
 
-    fn minute_limit(&self, of: LimitOf, at: Option<crate::time::Mono>, now: Now) -> Denied {
-        let wait = at.map_or(A_MINUTE, |at| at.since(now.mono));
-        Denied::Limit { of, wait }
+fn is_spent(limit: Option<u32>, used: u64) -> bool {
+    limit.is_some_and(|most| used >= most.into())
+}
+
+fn day_limit(of: LimitOf, day_ends: Wall, now: Now) -> Denied {
+    Denied::Limit { of, wait: now.mono_at(day_ends).since(now.mono) }
+}
+
+/// `at`: when the minute has room again, if it ever has.
+fn minute_limit(of: LimitOf, at: Option<Mono>, now: Now) -> Result<(), Denied> {
+    match at {
+        Some(at) if at <= now.mono => Ok(()),
+        at => Err(Denied::Limit { of, wait: at.map_or(A_MINUTE, |at| at.since(now.mono)) }),
     }
 }
 

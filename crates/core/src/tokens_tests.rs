@@ -77,7 +77,7 @@ fn a_revoked_or_expired_token_and_a_foreign_model_are_not_let_in() {
     assert_eq!(tokens.enter(ID, Some("b"), at(0)), Err(Denied::Model));
     assert_eq!(tokens.enter(ID, Some("a"), at(0)), Ok(()));
     assert_eq!(tokens.enter(ID, Some("a"), at(5)), Err(Denied::Expired));
-    let good = [4, 5].map(|second| tokens.is_good(ID, at(second).wall));
+    let good = [4, 5].map(|second| tokens.may_go_on(ID, at(second)));
     assert_eq!(good, [Ok(()), Err(Denied::Expired)]);
     assert!(tokens.revoke(ID) && !tokens.revoke(ID));
     assert_eq!(tokens.enter(ID, Some("a"), at(0)), Err(Denied::Unknown));

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use crate::body::{Metered, Own, Scan, Scanner};
 use crate::route::{Dialect, Family};
+use crate::stream::Usage;
+use crate::stream::usage::of_frame;
 
 /// What a setup asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,12 @@ pub fn is_plain(frame: &[u8]) -> bool {
 /// Whether a frame of Google's is an error instead of a word of the protocol.
 pub fn is_error(frame: &[u8]) -> bool {
     keys(frame).is_some_and(|keys| keys.contains_key("error"))
+}
+
+/// What a frame of Google's tells of the tokens of the turn that it ends; each turn of a socket has its
+/// own, and `total` is what the turn took, the conversation read again included.
+pub fn usage(frame: &[u8]) -> Option<Usage> {
+    of_frame(frame)
 }
 
 fn scan(frame: &[u8]) -> Scan {
@@ -107,6 +115,28 @@ mod tests {
         let setup =
             br#"{"setup":{"model":"m","generationConfig":{"responseModalities":["AUDIO"]}}}"#;
         assert_ne!(Setup::read(setup).metered, Metered::NONE);
+    }
+
+    #[test]
+    fn a_frame_tells_its_turn_s_tokens_and_a_model_s_words_do_not() {
+        for (frame, total) in [
+            (
+                r#"{"serverContent":{"turnComplete":true},"usageMetadata":{"promptTokenCount":3,"responseTokenCount":4,"totalTokenCount":7}}"#,
+                Some(7),
+            ),
+            (
+                "{\n \"usageMetadata\": {\n  \"totalTokenCount\": 9\n },\n \"serverContent\": {}\n}\n",
+                Some(9),
+            ),
+            (r#"{"serverContent":{"modelTurn":{"parts":[{"text":"hello"}]}}}"#, None),
+            (
+                r#"{"toolCall":{"functionCalls":[{"args":{"usageMetadata":{"totalTokenCount":9}}}]}}"#,
+                None,
+            ),
+            ("", None),
+        ] {
+            assert_eq!(usage(frame.as_bytes()).and_then(|usage| usage.total), total, "{frame}");
+        }
     }
 
     #[test]

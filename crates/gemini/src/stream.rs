@@ -12,7 +12,7 @@ mod judge;
 mod late;
 mod seen;
 mod skim;
-mod usage;
+pub(crate) mod usage;
 
 pub use seen::{Ending, Framing, Seen};
 pub use usage::Usage;

@@ -29,8 +29,9 @@ pub struct Lease {
     end: End,
     prompt_tokens: u32,
     began: Option<Instant>,
-    /// The access token that its tokens are counted for.
+    /// The access token that its tokens are counted for, and how many it was told of already.
     token: Option<TokenId>,
+    told_token: u64,
 }
 
 impl Lease {
@@ -54,10 +55,19 @@ impl Lease {
         let (following, end, prompt_tokens) = (None, End::LEFT, call.prompt_tokens);
         let token = call.bearer.filter(|_| call.guest == Some(Guest::Token));
         let token = token.map(|id| TokenId(id.0));
-        (
-            Lease { app, exchange, part, home, following, end, prompt_tokens, began: None, token },
-            step,
-        )
+        let lease = Lease {
+            app,
+            exchange,
+            part,
+            home,
+            following,
+            end,
+            prompt_tokens,
+            began: None,
+            token,
+            told_token: 0,
+        };
+        (lease, step)
     }
 
     /// The next step.
@@ -127,6 +137,16 @@ impl Lease {
         self.app.metrics.passed(bytes);
     }
 
+    /// A turn of its socket has taken so much. A token's limits hold for an open socket, so they hear at
+    /// once; the pool hears when it is over.
+    pub fn took(&mut self, tokens: u64) {
+        self.end.tokens = self.end.tokens.saturating_add(tokens);
+        self.told_token = self.told_token.saturating_add(tokens);
+        if let Some(token) = self.token {
+            self.app.tokens.lock().spent(token, tokens, self.app.clock.now());
+        }
+    }
+
     /// What is to be told of the exchange's end when the lease is dropped.
     pub fn set_end(&mut self, end: End) {
         self.end = end;
@@ -180,7 +200,8 @@ impl Drop for Lease {
         pool.finish(*exchange, self.end, now);
         drop(pool);
         if let Some(token) = self.token {
-            self.app.tokens.lock().spent(token, self.end.tokens, now);
+            let untold = self.end.tokens.saturating_sub(self.told_token);
+            self.app.tokens.lock().spent(token, untold, now);
         }
         if let Some((bearer, model)) = lent {
             self.app.pools.at(self.home).borrowed_elsewhere(bearer, &model, self.end.tokens, now);

@@ -95,7 +95,7 @@ async fn tunnel(
     match google {
         Ok(google) => {
             let between = Between { plain: None, early, keys: &[], ends: pending().boxed() };
-            relay::run(caller, google, between, |_| ()).await;
+            relay::run(caller, google, between, &mut upstream::Deaf).await;
         }
         Err(why) => caller.close(&Closing::of_unopened(&why, &[])).await,
     }

@@ -1,7 +1,8 @@
 //! Calls that come with an access token: the pool serves them as those of a caller who brings nothing.
 //!
 //! Rule: a token is looked up here, before anything of its call is read, and once more when the call is
-//! let in, which counts it; an open socket's now and then, for as long as it is open; nothing that belongs to one project is in reach of one.
+//! let in, which counts it; an open socket's now and then, for as long as it is open, with what its turns
+//! took; nothing that belongs to one project is in reach of one.
 
 use std::time::Duration;
 
@@ -66,11 +67,11 @@ pub fn enter(app: &App, id: TokenId, model: Option<&str>) -> Result<(), Problem>
     entered.map_err(|denied| admission::denied(denied, model))
 }
 
-/// Ends when a token is no longer good, with what its open socket is to be told.
+/// Ends when a token is no longer good or has no text left, with what its open socket is to be told.
 pub async fn ends(app: &App, id: TokenId) -> Closing {
     loop {
         sleep(LOOK).await;
-        let good = app.tokens.lock().is_good(id, app.clock.now().wall);
+        let good = app.tokens.lock().may_go_on(id, app.clock.now());
         if let Err(why) = good {
             return Closing::of_problem(&admission::denied(why, None));
         }

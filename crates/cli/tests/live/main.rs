@@ -8,7 +8,7 @@ mod common;
 mod client;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::{BIDI, MODEL, SERVICE, Said, complete, knock, open};
 use common::raw::Ask;
@@ -386,4 +386,32 @@ async fn a_token_opens_plain_sockets_and_no_other() {
     let log = json!(sim.log()).to_string();
     assert!(!log.contains(&token[4..]));
     assert_eq!(sim.log().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_turn_took_counts_at_once_and_a_spent_token_loses_its_socket() {
+    let sim = sim(2);
+    let potluck = Potluck::joined(&sim, 2);
+    let admin = format!("Bearer {}", potluck.admin_token());
+    let make = Ask::post("/pool/admin/v1/tokens").header("authorization", &admin);
+    let made = potluck.ask(make.json(&json!({ "name": "x", "tokens_per_day": 1 }))).json();
+    let token = made["token"].as_str().unwrap();
+    let target = format!("{SERVICE}{BIDI}");
+    let mut client = knock(&potluck, &target, &[("x-goog-api-key", token)]).await.unwrap();
+    assert_eq!(client.set_up(json!({})).await, complete());
+
+    assert_eq!(client.ask("hello").await, "You said: hello");
+
+    let Said::Closed(1008, why) = client.said().await else { panic!("it stays open") };
+    assert!(why.starts_with("POOL_TOKEN_LIMIT"), "{why}");
+    let list = Ask::get("/pool/admin/v1/tokens").header("authorization", &admin);
+    let used = potluck.ask(list).json()["tokens"][0]["total"].clone();
+    let taken = used["tokens"].as_u64().unwrap();
+    assert!(used["requests"] == 1 && taken > 1, "{used}");
+    let lent = |n: usize| potluck.me(&key(n))["lent"]["tokens"].as_u64().unwrap();
+    let soon = Instant::now() + Duration::from_secs(20);
+    while lent(1) + lent(2) != taken {
+        assert!(Instant::now() < soon, "the pool counts {} of {taken}", lent(1) + lent(2));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -89,6 +89,11 @@ pub(super) fn of_events(events: &[u8]) -> Option<Usage> {
     None
 }
 
+/// What one frame of a Live socket tells.
+pub(crate) fn of_frame(frame: &[u8]) -> Option<Usage> {
+    usage_of(frame.trim_ascii_end())
+}
+
 /// The last usage that a text tells, to whose end the outermost object goes.
 fn usage_of(text: &[u8]) -> Option<Usage> {
     places(text).take(PLACES_MAX).find_map(|at| usage_in(&text[at..]))

@@ -79,24 +79,26 @@ pub struct Between<'k> {
     pub ends: BoxFuture<'k, Closing>,
 }
 
-/// Passes frames until either side is done, and tells the other one. `closed` hears what Google
-/// closes with.
-pub async fn run(
-    caller: Caller,
-    google: Google,
-    between: Between<'_>,
-    closed: impl FnOnce(&CloseFrame),
-) {
+/// Whoever hears what Google says.
+pub trait Ear {
+    /// A frame that is about to be passed on.
+    fn frame(&mut self, text: &[u8]);
+    /// What Google closes with.
+    fn closed(&mut self, frame: &CloseFrame);
+}
+
+/// Passes frames until either side is done, and tells the other one.
+pub async fn run(caller: Caller, google: Google, between: Between<'_>, ear: &mut impl Ear) {
     let Between { plain, early, keys, ends } = between;
     let (mut to_caller, mut from_caller) = caller.0.split();
     let (mut to_google, mut from_google) = google.split();
     let end = tokio::select! {
         end = up(early, &mut from_caller, &mut to_google, plain) => end,
-        end = down(&mut from_google, &mut to_caller) => end,
+        end = down(&mut from_google, &mut to_caller, ear) => end,
         closing = ends => End::Ours(closing),
     };
     if let End::Closed(Some(frame)) = &end {
-        closed(frame);
+        ear.closed(frame);
     }
     let (for_caller, for_google) = match end {
         End::Left(frame) => (None, frame),
@@ -163,6 +165,7 @@ where
 async fn down<C, G>(
     from: &mut SplitStream<WebSocketStream<G>>,
     to: &mut SplitSink<WebSocketStream<C>, Message>,
+    ear: &mut impl Ear,
 ) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -172,6 +175,7 @@ where
         if let Message::Close(frame) = message {
             return End::Closed(frame);
         }
+        ear.frame(text(&message));
         if is_data(&message) && to.send(message).await.is_err() {
             return End::Left(None);
         }

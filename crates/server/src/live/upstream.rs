@@ -5,8 +5,9 @@ use http::header::{
     CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Request, Uri};
+use potluck_core::{End, Ending};
 use potluck_edition::sockets::{self, SETUP, Unopened};
-use potluck_gemini::failure;
+use potluck_gemini::{failure, live};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::config;
-use super::relay::{self, Between, Caller};
+use super::relay::{self, Between, Caller, Ear};
 use crate::app::Hand;
 use crate::lease::Lease;
 use crate::outgoing::{Credential, Outgoing};
@@ -36,14 +37,33 @@ impl Opened {
         if caller.0.send(self.first).await.is_err() {
             return;
         }
-        let closed = |frame: &CloseFrame| {
-            let code = frame.code.into();
-            if sockets::is_fault(code) {
-                lease.interrupted(&failure::read_close(code, frame.reason.as_str()));
-            }
-        };
-        relay::run(caller, self.google, between, closed).await;
+        lease.set_end(End { ending: Ending::Whole, ..End::LEFT });
+        relay::run(caller, self.google, between, &mut lease).await;
     }
+}
+
+impl Ear for Lease {
+    fn frame(&mut self, text: &[u8]) {
+        if let Some(total) = live::usage(text).and_then(|usage| usage.total) {
+            self.took(total);
+        }
+    }
+
+    fn closed(&mut self, frame: &CloseFrame) {
+        let code = frame.code.into();
+        if sockets::is_fault(code) {
+            self.interrupted(&failure::read_close(code, frame.reason.as_str()));
+        }
+    }
+}
+
+/// Nothing of the pool's hears what is said on somebody's own socket.
+pub struct Deaf;
+
+impl Ear for Deaf {
+    fn frame(&mut self, _: &[u8]) {}
+
+    fn closed(&mut self, _: &CloseFrame) {}
 }
 
 /// Opens a socket.
