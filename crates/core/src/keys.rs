@@ -19,6 +19,8 @@ pub(crate) struct Keys<S> {
     by_id: HashTable<u32>,
     /// Withdrawn keys whose last attempts are still under way.
     leaving: Vec<(Slot, u32)>,
+    /// What all of them have lent.
+    lent_calls: u64,
 }
 
 /// A key in its place, two lines of memory.
@@ -32,11 +34,24 @@ struct Seat<S> {
 impl<S> Keys<S> {
     pub(crate) fn new() -> Self {
         let by_id = HashTable::new();
-        Keys { places: Vec::new(), free: Vec::new(), by_id, leaving: Vec::new() }
+        Keys { places: Vec::new(), free: Vec::new(), by_id, leaving: Vec::new(), lent_calls: 0 }
     }
 
     pub(crate) fn len(&self) -> u32 {
         self.by_id.len() as u32
+    }
+
+    /// Calls lent by the keys that are there, each since it joined.
+    pub(crate) fn lent_calls(&self) -> u64 {
+        self.lent_calls
+    }
+
+    /// A call was served, by the bearer's own key or for another.
+    pub(crate) fn count_served(&mut self, slot: Slot, own: bool) {
+        if let Some(key) = self.get_mut(slot) {
+            key.usage.served(own);
+            self.lent_calls += u64::from(!own);
+        }
     }
 
     /// How many places there are, free ones among them.
@@ -92,6 +107,7 @@ impl<S> Keys<S> {
 
     pub(crate) fn insert(&mut self, key: Key<S>) -> Slot {
         let id = key.id;
+        self.lent_calls += key.usage.lent_calls();
         let slot = match self.free.pop() {
             Some(at) => {
                 let place = &mut self.places[at as usize];
@@ -121,6 +137,7 @@ impl<S> Keys<S> {
         let key = place.key.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(slot.at);
+        self.lent_calls = self.lent_calls.saturating_sub(key.usage.lent_calls());
         if let Ok(entry) = self.by_id.find_entry(Hashed.hash_one(key.id), |at| *at == slot.at) {
             entry.remove();
         }

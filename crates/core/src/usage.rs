@@ -39,6 +39,11 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Calls lent since it joined.
+    pub(crate) fn lent_calls(&self) -> u64 {
+        self.lent_calls.into()
+    }
+
     /// A call was served, by the bearer's own key or for another.
     pub(crate) fn served(&mut self, own: bool) {
         let calls = if own { &mut self.own_calls } else { &mut self.lent_calls };

@@ -188,3 +188,19 @@ fn a_key_that_was_put_out_does_not_come_back_by_leaving_first() {
     table.pool.withdraw(id(0), grave(0), table.now);
     assert_eq!(table.pool.change(id(0), Some(grave(0)), &back, table.now), Changed::MayRejoin);
 }
+
+#[test]
+fn what_all_keys_lent_is_the_sum_of_what_each_did() {
+    let mut table = Table::of(3);
+    for bearer in [0, 1, 2, 0, 1, 2, 0, 0] {
+        table.serve(bearer);
+    }
+    let each = |table: &Table, n: u32| table.pool.me(id(n), table.now).unwrap().usage.lent_calls;
+    let all: u64 = (0..3).map(|n| each(&table, n)).sum();
+    assert!(all > 0 && table.pool.lent_calls() == all);
+
+    let gone = each(&table, 1);
+    table.pool.erase(id(1));
+
+    assert_eq!(table.pool.lent_calls(), all - gone);
+}

@@ -1,6 +1,6 @@
 // The keys: found, looked at, and changed, one or many at once.
 
-import { at, count, element, row, when, write } from "/pool/assets/shared.js";
+import { at, count, element, percent, row, when, write } from "/pool/assets/shared.js";
 import { sentence, words } from "/pool/assets/words.js";
 
 const PAGE = 100;
@@ -8,6 +8,7 @@ const AT_ONCE = 1000;
 let kitchen;
 let next = null;
 let keys = new Map();
+let lent = 0;
 const chosen = new Set();
 
 export function begin(given) {
@@ -57,6 +58,7 @@ async function load(further) {
     const page = await kitchen.operate(`/keys?${query}`);
     for (const key of page.keys) found.set(key.id, key);
     after = page.next;
+    lent = page.lent_calls;
   }
   [keys, next] = [found, after];
   at("listed").replaceChildren(...[...keys.values()].map(line));
@@ -71,7 +73,7 @@ function line(key) {
   const state = element("span", { class: `state state-${key.state}` }, words.word[key.state]);
   const cells = [box, ["id", key.id], state, sentence(key.why), [...resting].join(", ")];
   return row(...cells, ["nowrap", when(key.joined)], ["number", count(key.lent.calls)],
-    ["number", count(key.borrowed.calls)]);
+    ["number", percent(key.lent.calls, lent)], ["number", count(key.borrowed.calls)]);
 }
 
 const boxes = () => at("listed").querySelectorAll("input");

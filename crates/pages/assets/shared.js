@@ -56,6 +56,10 @@ export async function ask(path, { method = "GET", headers = {}, json, text } = {
 const number = new Intl.NumberFormat(language);
 export const count = (value) => number.format(value ?? 0);
 
+const share = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
+/** A part of a whole; nothing where there is no whole. */
+export const percent = (part, whole) => (whole > 0 ? share.format(part / whole) : "");
+
 const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });

@@ -133,7 +133,8 @@ fn list(app: &App, wanted: &Wanted) -> Reply {
     }
     let more = part < app.pools.count();
     let next = more.then(|| u64::from(part) << 32 | u64::from(from));
-    local::json(&json!(Page::of(&all, next)))
+    let lent = app.pools.all().map(|pool| pool.lent_calls()).sum();
+    local::json(&json!(Page::of(&all, next, lent)))
 }
 
 fn split(after: u64) -> (PartNumber, u32) {

@@ -137,9 +137,7 @@ impl<S: Clone> Pool<S> {
     /// A call was served: counts it for both sides.
     pub(super) fn count_served(&mut self, x: &Exchange, slot: Slot, now: Now) {
         let own = x.own == Some(slot);
-        if let Some(key) = self.keys.get_mut(slot) {
-            key.usage.served(own);
-        }
+        self.keys.count_served(slot, own);
         self.note_use(slot, x.lane, now, |amount| match own {
             true => amount.own_calls += 1,
             false => amount.lent_calls += 1,

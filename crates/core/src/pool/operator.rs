@@ -61,6 +61,11 @@ impl<S: Clone> Pool<S> {
         Listing { keys, next: (end < self.keys.places()).then_some(end) }
     }
 
+    /// Calls lent by all keys together, each since it joined: what one lent is its share of these.
+    pub fn lent_calls(&self) -> u64 {
+        self.keys.lent_calls()
+    }
+
     /// Takes a key out of service; false if there is no such key.
     pub fn put_out(&mut self, id: KeyId, now: Now) -> bool {
         let Some(slot) = self.keys.find(id) else { return false };

@@ -88,12 +88,14 @@ pub struct Page {
     keys: Vec<me::View>,
     /// Where the following page begins, if there may be one.
     next: Option<u64>,
+    /// Calls lent by all keys that are there, each since it joined: what one lent is its share of these.
+    lent_calls: u64,
 }
 
 impl Page {
     /// Of what the pool tells.
-    pub fn of(listing: &Listing, next: Option<u64>) -> Page {
-        Page { keys: listing.keys.iter().map(me::View::of).collect(), next }
+    pub fn of(listing: &Listing, next: Option<u64>, lent_calls: u64) -> Page {
+        Page { keys: listing.keys.iter().map(me::View::of).collect(), next, lent_calls }
     }
 }
 
