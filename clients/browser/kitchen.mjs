@@ -55,6 +55,11 @@ check('an operator sees how the pool is, and its numbers are the API\'s', 3, asy
       const begun = (await page.locator('#begun').textContent()).replaceAll(/\D/g, '');
       assert.equal(Number(begun), exchanges.begun);
       await portray(page, `kitchen-pool-${locale}`);
+      await page.locator('#days summary').click();
+      const saved = page.waitForEvent('download');
+      await page.locator('#csv').click();
+      const table = await readFile(await (await saved).path(), 'utf8');
+      assert.match(table, /^day,/);
     });
   }
 });
@@ -91,6 +96,10 @@ check('an operator imports a thousand keys, watches one die, and takes it back',
     await page.getByText('2 lines were not taken').click();
     await page.getByText('line 1001: Not a Gemini API key by its form.').waitFor();
     await portray(page, 'kitchen-add', many.slice(0, 5));
+    const file = { name: 'keys.txt', mimeType: 'text/plain', buffer: Buffer.from(`${many[0]}\nno key\n`) };
+    await page.getByLabel('Or a file of such lines').setInputFiles(file);
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByText('keys.txt: line 2: Not a Gemini API key by its form.').waitFor({ state: 'attached' });
 
     await part(page, 'Keys');
     await page.getByLabel('State').selectOption('');

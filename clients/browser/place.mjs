@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { check, fresh, me } from '../promises/frame.mjs';
+import { check, fresh, me, until } from '../promises/frame.mjs';
 import { generate } from '../promises/http.mjs';
 import { become } from '../promises/sim.mjs';
 import { open, portray, visit } from './browser.mjs';
@@ -31,7 +31,8 @@ check('somebody joins, sees it, lends less, and withdraws', 2, async (others) =>
     await portray(page, 'place', [key]);
 
     await page.getByLabel('Calls lent a day, at most').fill('7');
-    await page.getByLabel('Lend only these models, one a line').fill('gemini-3.5-flash\ngemini-3.5-pro');
+    await page.getByLabel('Lend only some models').check();
+    await page.getByLabel('Models to lend, one a line').fill('gemini-3.5-flash\ngemini-3.5-pro');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved.').waitFor();
     const { limits } = await me(key);
@@ -55,6 +56,58 @@ check('somebody joins, sees it, lends less, and withdraws', 2, async (others) =>
     await page.getByText('Your key joins again with its next successful call.').waitFor();
   });
   assert.equal((await generate(key, 'again')).mark, 'stored');
+});
+
+check('somebody who lends no model at all goes on lending none', 1, async ([key]) => {
+  await visit({}, async (page) => {
+    await open(page, '/me');
+    await show(page, key);
+    await page.getByLabel('Lend only some models').check();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    assert.deepEqual((await me(key)).limits.lend_models, []);
+
+    await open(page, '/me');
+    await show(page, key);
+    await page.getByRole('heading', { name: 'Your key serves' }).waitFor();
+    await page.getByLabel('Calls lent a day, at most').fill('5');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await until(() => me(key), ({ limits }) => limits.lend_per_day === 5, 'saved');
+
+    assert.deepEqual((await me(key)).limits.lend_models, []);
+  });
+});
+
+check('Escape is no, whatever was answered before', 1, async ([key]) => {
+  await visit({}, async (page) => {
+    await open(page, '/me');
+    await show(page, key);
+    await page.getByRole('heading', { name: 'Your key serves' }).waitFor();
+    await page.locator('#sure').evaluate((dialog) => { dialog.returnValue = 'yes'; });
+    await page.getByRole('button', { name: 'Withdraw my key …' }).click();
+    await page.keyboard.press('Escape');
+    await page.locator('#sure').waitFor({ state: 'hidden' });
+    await generate(key, 'x');
+    assert.equal((await me(key)).state, 'active');
+  });
+});
+
+check('what a tab has forgotten does not come back', 1, async ([key]) => {
+  await visit({}, async (page) => {
+    await open(page, '/me');
+    let answer;
+    const held = new Promise((go) => { answer = go; });
+    await page.route(/\/pool\/me$/, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await show(page, key);
+    await page.evaluate(() => document.getElementById('forget').click());
+    answer();
+    await page.getByText('This tab has forgotten the key.').waitFor();
+    await page.waitForLoadState('networkidle');
+    assert.ok(await page.locator('#place').isHidden());
+  });
 });
 
 for (const [locale, title, why, change] of [

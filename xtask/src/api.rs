@@ -4,7 +4,7 @@
 //! The rule: the seed is printed, so that whatever is found is found again.
 
 use crate::clients;
-use crate::shell::{isolate, program, root, run};
+use crate::shell::{isolate, output, program, root, run};
 use crate::stage::{Stage, built};
 use crate::test::Tally;
 use crate::{Result, needs};
@@ -27,7 +27,20 @@ pub fn fuzz(_: &mut Tally) -> Result {
     fuzz.args(["run", &described, "--no-color", "--max-examples", EXAMPLES]);
     // It leaves a folder where it runs.
     fuzz.current_dir(stage.folder()).env("ADMIN_TOKEN", stage.admin_token()?);
-    run(isolate(&mut fuzz))
+    run(isolate(&mut fuzz))?;
+    let tokens = made(&stage)?;
+    if tokens.trim() == "[]" {
+        Err("the fuzzing made no token: was it let in?".into())
+    } else {
+        Ok(())
+    }
+}
+
+/// What was made by the fuzzing: where it was let in, there are tokens.
+fn made(stage: &Stage) -> Result<String> {
+    let mut list = program(built("potluck", "dev"));
+    list.args(["token", "list", "--json", "--server", &stage.url()]);
+    output(isolate(list.arg("--data").arg(stage.data())))
 }
 
 /// Operations on keys want some that are there; Google is not asked about them.

@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::flags::At;
 use crate::flags::admission::{Invite, May, Named, Token};
-use crate::keys::{operator, print, table};
+use crate::keys::{print, table};
 use crate::layers::Env;
+use crate::place::operator;
 use crate::values::Expiry;
 
 /// Does what was asked, and prints what came of it.

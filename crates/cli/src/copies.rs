@@ -9,7 +9,7 @@ use potluck_vault::Vault;
 
 use crate::failure::Failure;
 use crate::layers::Env;
-use crate::secrets;
+use crate::{place, secrets};
 
 /// Does what was asked, and says what came of it.
 pub fn copy(
@@ -19,9 +19,7 @@ pub fn copy(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
-    let named = matches.get_one::<PathBuf>("data").cloned();
-    let named = named.or_else(|| env.var("POTLUCK_DATA").map(Into::into));
-    let data = named.unwrap_or_else(|| crate::keys::DATA.into());
+    let data = place::data(matches.get_one("data"), env)?;
     match verb {
         "backup" => write_copy(&data, &file, out),
         _ => {

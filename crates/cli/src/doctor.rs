@@ -7,8 +7,10 @@ use std::io::Write;
 use std::path::Path;
 
 use clap::ArgMatches;
+use potluck_server::copies::opens_with;
 use potluck_server::diagnosis;
 use potluck_server::settings::Settings;
+use potluck_vault::Vault;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -27,6 +29,7 @@ pub fn look(matches: &ArgMatches, env: &Env, out: &mut impl Write) -> Result<(),
     found.extend(files.into_iter().map(|doubt| Finding::note("open files", doubt)));
     found.extend(folder(&settings.data));
     found.extend(Kind::ALL.map(|kind| secret(kind, env, &settings.data)));
+    found.extend(database(env, &settings.data));
     found.extend(upstream(&settings));
     let json = matches.get_flag("json");
     let lines = found.iter().map(|one| if json { format!("{}\n", one.json()) } else { one.line() });
@@ -134,6 +137,27 @@ fn secret(kind: Kind, env: &Env, data: &Path) -> Finding {
     }
 }
 
+/// Whether the keys that are there open.
+fn database(env: &Env, data: &Path) -> Option<Finding> {
+    const OF: &str = "database";
+    // What is wrong with the secrets is told with them.
+    let master = secrets::master_key(env, data).ok()??;
+    let vault = Vault::with_older(&master, &secrets::older(env, data).ok()?);
+    match opens_with(data, &vault) {
+        Ok(None) => None,
+        Ok(Some((keys, true))) => Some(Finding::well(OF, format!("{keys} keys, and they open"))),
+        Ok(Some((keys, false))) => Some(Finding::wrong(
+            OF,
+            format!(
+                "the {keys} keys in {} were sealed with another master key: put that one back, or name \
+                 it in POTLUCK_MASTER_KEY_OLDER_FILE",
+                data.display()
+            ),
+        )),
+        Err(why) => Some(Finding::wrong(OF, format!("{why} Restore a copy: potluck restore"))),
+    }
+}
+
 /// Whether Google can be asked from here, and whether the clocks agree.
 fn upstream(settings: &Settings) -> Vec<Finding> {
     let shown = settings.upstream.to_string();
@@ -156,6 +180,13 @@ fn upstream(settings: &Settings) -> Vec<Finding> {
                  from elsewhere with --egress"
             ),
         ),
+        false if heard.status >= 500 || heard.status == PROXY_REFUSES => Finding::wrong(
+            "upstream",
+            format!(
+                "{shown} answers {}: look at what stands in between, such as --egress",
+                heard.status
+            ),
+        ),
         false => Finding::well("upstream", format!("{shown} answers ({})", heard.status)),
     }];
     let off = heard.ahead.map(|ahead| ahead / 1000);
@@ -176,5 +207,7 @@ const LEAST_MIB: u64 = 64;
 /// Seconds by which clocks may differ: a minute's quota is told by the second, and its edge is not
 /// trusted to one.
 const MOST_OFF: u64 = 30;
+/// A proxy on the way wants to know who asks.
+const PROXY_REFUSES: u16 = 407;
 /// The database in the data folder.
 const DATABASE: &str = "potluck.db";

@@ -4,7 +4,7 @@
 //! has nothing; who changes a byte of it is noticed.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::pbkdf2;
@@ -15,12 +15,11 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use crate::flags::Export;
 use crate::layers::Env;
-use crate::secrets;
+use crate::{place, secrets};
 
 /// Writes the file, and says how many keys are in it.
 pub fn export(wanted: &Export, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
-    let named = wanted.data.clone().or_else(|| env.var("POTLUCK_DATA").map(Into::into));
-    let data: PathBuf = named.unwrap_or_else(|| crate::keys::DATA.into());
+    let data = place::data(wanted.data.as_ref(), env)?;
     let Some(passphrase) = passphrase(env)? else {
         return Err(Failure::setting(NO_PASSPHRASE));
     };

@@ -218,7 +218,7 @@ pub struct Ids {
 #[derive(Debug, Args)]
 pub struct At {
     /// Where it listens; https, but for this machine
-    /// [default: the data itself where no server has it, else http://127.0.0.1:8080]
+    /// [default: the one that has the data; where none has, the command works on the data itself]
     #[arg(long, value_name = "URL", value_parser = values::server)]
     pub server: Option<Uri>,
     /// Its data folder, where its admin token is [env: POTLUCK_DATA]

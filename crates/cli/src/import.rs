@@ -21,9 +21,10 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::flags::import::Import;
-use crate::keys::{operator, print};
+use crate::keys::print;
 use crate::layers::Env;
 use crate::operator::Operator;
+use crate::place::operator;
 use progress::Progress;
 use scan::Found;
 use source::{Place, Sources};
@@ -141,6 +142,7 @@ impl<W: Write> Sender<'_, W> {
         };
         print(self.out, &said)?;
         match counts.missed() {
+            0 if self.found == 0 => Err(Failure::Run("There is no Gemini API key in it.".into())),
             0 => Ok(()),
             missed => Err(Failure::Run(format!("{missed} were not taken."))),
         }

@@ -6,8 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use clap::{ArgMatches, FromArgMatches};
-use http::{Method, Uri};
-use potluck_store::SqliteStore;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -16,7 +15,7 @@ use crate::flags::{At, Ids, Keys};
 use crate::import::import;
 use crate::layers::Env;
 use crate::operator::Operator;
-use crate::{secrets, stopped};
+use crate::place::operator;
 
 /// Does what was asked, and prints what came of it.
 pub fn decide(
@@ -45,17 +44,6 @@ pub fn decide(
         Keys::Remove(ids) => change(&ids, env, out, "removed", |operator, path| {
             operator.ask(Method::DELETE, path, Vec::new())
         }),
-    }
-}
-
-/// The server that is meant, or the data of one that is stopped, and the token that lets us in.
-pub fn operator(at: &At, env: &Env) -> Result<Operator, Failure> {
-    let named = at.data.clone().or_else(|| env.var("POTLUCK_DATA").map(Into::into));
-    let data = named.unwrap_or_else(|| DATA.into());
-    match &at.server {
-        Some(server) => Ok(Operator::of(server, secrets::admin_token(env, &data)?)),
-        None if SqliteStore::lies_idle(&data) => stopped::operator(&data, env),
-        None => Ok(Operator::of(&Uri::from_static(SERVER), secrets::admin_token(env, &data)?)),
     }
 }
 
@@ -247,8 +235,3 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 pub fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
     crate::check::print(out, text)
 }
-
-/// Where a server that was told nothing has its data.
-pub const DATA: &str = "./potluck-data";
-/// Where a server that was told nothing listens.
-const SERVER: &str = "http://127.0.0.1:8080";

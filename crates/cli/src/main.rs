@@ -26,6 +26,7 @@ mod layers;
 mod logs;
 mod manual;
 mod operator;
+mod place;
 mod rekey;
 mod scrub;
 mod secrets;

@@ -23,18 +23,18 @@ use crate::failure::Failure;
 use crate::flags::At;
 use crate::layers::Env;
 use crate::operator::Operator;
+use crate::place;
 use crate::secrets::{self, Kind, Place};
 
 /// Makes the key, and says what came of it.
 pub fn rekey(matches: &ArgMatches, env: &Env, out: &mut impl Write) -> Result<(), Failure> {
     let at = At::from_arg_matches(matches);
     let at = at.map_err(|error| Failure::setting(error.to_string()))?;
-    let named = at.data.clone().or_else(|| env.var("POTLUCK_DATA").map(Into::into));
-    let data = named.unwrap_or_else(|| crate::keys::DATA.into());
+    let data = place::data(at.data.as_ref(), env)?;
     let stopped = at.server.is_none() && SqliteStore::lies_idle(&data);
     let (told, said) = match stopped {
         true => (at_rest(&data, env)?, SEALED),
-        false => (online(&crate::keys::operator(&at, env)?)?, SEALED_ONLINE),
+        false => (online(&place::operator(&at, env)?)?, SEALED_ONLINE),
     };
     let said = if at.json { format!("{told}\n") } else { format!("{said}\n") };
     crate::check::print(out, &said)

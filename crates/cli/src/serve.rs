@@ -6,6 +6,7 @@ use std::thread;
 use clap::ArgMatches;
 use potluck_server::Server;
 use potluck_server::settings::Settings;
+use potluck_store::SqliteStore;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -29,6 +30,7 @@ pub fn serve(matches: &ArgMatches, env: &Env) -> Result<(), Failure> {
         .map_err(|e| Failure::Run(format!("The system lets no signal be heard: {e}.")))?;
     let server = Server::start(settings.clone(), secrets);
     let server = Arc::new(server.map_err(|error| Failure::Run(error.to_string()))?);
+    announce(&server, &settings);
     greet(&server, &settings);
     signals.obey(Arc::clone(&server));
     server.wait().map_err(|error| Failure::Run(error.to_string()))?;
@@ -71,6 +73,15 @@ fn find_secrets(
 
 fn warn(doubt: String) {
     tracing::warn!(target: "potluck", "{doubt}");
+}
+
+/// Lets commands on this machine find it.
+fn announce(server: &Server, settings: &Settings) {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", reachable(server.addr()));
+    if let Err(error) = SqliteStore::announce(&settings.data, &address) {
+        warn(format!("commands will need --server {address}: {error}"));
+    }
 }
 
 /// Where it is and how to use it: all that somebody needs who sees it start for the first time.

@@ -11,19 +11,16 @@ use potluck_server::Server;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::layers::{self, Env};
+use crate::layers::Env;
 use crate::operator::Operator;
+use crate::place::serve_here;
 use crate::serve::read_settings;
 use crate::settings::settle;
 use crate::{harden, secrets};
 
 /// Starts a server on this data, under the settings that would hold for `potluck serve` here.
 pub fn operator(data: &Path, env: &Env) -> Result<Operator, Failure> {
-    let line = layers::command().try_get_matches_from(["potluck", "serve"]);
-    let line = line.map_err(|error| Failure::setting(error.to_string()))?;
-    let matches = line.subcommand_matches("serve");
-    let matches = matches.ok_or_else(|| Failure::setting("there is no serve"))?;
-    let mut settings = settle(&read_settings(matches, env)?, env)?;
+    let mut settings = settle(&read_settings(&serve_here()?, env)?, env)?;
     settings.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.tls = None;
     settings.webhook = None;

@@ -27,6 +27,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 5] =
+        [Kind::PoolLow, Kind::OurPlace, Kind::Everyone, Kind::Store, Kind::KeyDied];
+
     fn name(self) -> &'static str {
         match self {
             Kind::PoolLow => "pool-low",
@@ -37,7 +41,8 @@ impl Kind {
         }
     }
 
-    fn sentence(self) -> &'static str {
+    /// What is wrong.
+    pub fn sentence(self) -> &'static str {
         match self {
             Kind::PoolLow => "few of the keys can serve: most rest or are out of service",
             Kind::OurPlace => "Google refuses the place we call from; no key is to blame",

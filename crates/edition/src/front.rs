@@ -58,15 +58,36 @@ pub fn headers() -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
-    use potluck_core::{Cause, Reason};
+    use potluck_core::{Cause, Config, Pool, Reason};
+    use serde_json::json;
+
+    use crate::admin::status::Status;
+    use crate::alarms::Kind;
+
+    fn words() -> &'static str {
+        potluck_pages::asset::find("/pool/assets/words.js").map_or("", |words| words.text)
+    }
 
     #[test]
-    fn every_reason_that_a_key_is_out_or_rests_for_is_said_in_chinese_too() {
-        let words =
-            potluck_pages::asset::find("/pool/assets/words.js").map_or("", |words| words.text);
+    fn every_reason_cause_and_alarm_is_said_in_chinese_too() {
         let reasons = Reason::ALL.iter().map(|reason| reason.words());
-        for sentence in reasons.chain(Cause::ALL.iter().map(|cause| cause.words())) {
-            assert!(words.contains(&format!("\"{sentence}\":")), "{sentence}");
+        let causes = Cause::ALL.iter().map(|cause| cause.words());
+        let alarms = Kind::ALL.iter().map(|kind| kind.sentence());
+        for sentence in reasons.chain(causes).chain(alarms) {
+            assert!(words().contains(&format!("\"{sentence}\":")), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_counted_has_a_name_in_chinese_too() {
+        let status = json!(Status::of(&Pool::<u32>::new(Config::default(), 1).metrics()));
+        for part in ["attempts", "refusals", "cooldowns"] {
+            let counts = status[part].as_object().cloned().unwrap_or_default();
+            assert!(!counts.is_empty(), "{part}");
+            for name in counts.keys() {
+                let named = [format!(" {name}: \""), format!("\"{name}\": \"")];
+                assert!(named.iter().any(|named| words().contains(named)), "{part}: {name}");
+            }
         }
     }
 }

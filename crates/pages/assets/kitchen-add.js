@@ -19,19 +19,21 @@ export function begin(kitchen) {
 }
 
 async function add({ operate }) {
-  const file = at("file").files[0];
-  const lines = `${at("lines").value}\n${file ? await file.text() : ""}`.trimEnd().split(/\r?\n/);
-  const sum = { added: 0, known: 0, withdrawn: 0, full: 0, bad: 0 };
+  const lines = [...of("", at("lines").value)];
+  for (const file of at("file").files) lines.push(...of(`${file.name}: `, await file.text()));
+  if (lines.length === 0) return;
+  const sum = { added: 0, known: 0, withdrawn: 0, full: 0, bad: 0, failed: 0 };
   const missed = [];
   at("progress").hidden = false;
   at("missed").hidden = true;
   write("report", "");
   for (let from = 0; from < lines.length; from += AT_ONCE) {
-    const text = lines.slice(from, from + AT_ONCE).join("\n");
+    const some = lines.slice(from, from + AT_ONCE);
+    const text = some.map((line) => line.text).join("\n");
     const told = await operate("/keys", { method: "POST", text });
     for (const word of Object.keys(sum)) sum[word] += told[word];
     const bad = told.lines.filter((line) => line.id === undefined);
-    missed.push(...bad.map((line) => ({ ...line, line: line.line + from })));
+    missed.push(...bad.map((line) => ({ ...line, ...some[line.line - 1] })));
     const done = Math.min(from + AT_ONCE, lines.length);
     at("bar").value = done / lines.length;
     write("sent", words.sent(count(done), count(lines.length)));
@@ -39,14 +41,20 @@ async function add({ operate }) {
   const counted = Object.entries(sum).map(([word, often]) => [word, count(often)]);
   write("report", words.report(Object.fromEntries(counted)));
   showMissed(missed);
-  at("lines").value = "";
+  // What could not be written is there to be sent again.
+  const failed = missed.filter(({ became }) => became === "failed");
+  at("lines").value = failed.map(({ text }) => text).join("\n");
   at("file").value = "";
 }
+
+/** The lines of a text, each with the words for where it stood. */
+const of = (name, text) => text.trimEnd() === "" ? [] : text.trimEnd().split(/\r?\n/)
+  .map((line, n) => ({ text: line, place: `${name}${words.line} ${n + 1}` }));
 
 function showMissed(missed) {
   at("missed").hidden = missed.length === 0;
   write("missed-title", words.notTaken(count(missed.length)));
-  const told = missed.slice(0, TOLD).map(({ line, became, why }) =>
-    element("li", {}, `${words.line} ${line}: ${why ? sentence(why) : words.word[became]}`));
+  const told = missed.slice(0, TOLD).map(({ place, became, why }) =>
+    element("li", {}, `${place}: ${why ? sentence(why) : words.word[became]}`));
   at("missed-lines").replaceChildren(...told);
 }

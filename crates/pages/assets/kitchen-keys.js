@@ -1,6 +1,6 @@
 // The keys: found, looked at, and changed, one or many at once.
 
-import { at, count, element, percent, row, when, write } from "/pool/assets/shared.js";
+import { at, count, element, isInUse, percent, row, when, write } from "/pool/assets/shared.js";
 import { sentence, words } from "/pool/assets/words.js";
 
 const PAGE = 100;
@@ -9,6 +9,8 @@ let kitchen;
 let next = null;
 let keys = new Map();
 let lent = 0;
+/** What was asked last: an answer to anything before it comes too late. */
+let turn = 0;
 const chosen = new Set();
 
 export function begin(given) {
@@ -35,7 +37,7 @@ export function begin(given) {
 export async function refresh(_, first) {
   if (first) await find();
   // What somebody is about to change must not move under their hand.
-  else if (chosen.size === 0 && keys.size <= PAGE) await load(false);
+  else if (chosen.size === 0 && keys.size <= PAGE && !isInUse(at("listed"))) await load(false);
 }
 
 async function find() {
@@ -48,14 +50,18 @@ const more = () => load(true);
 
 /** Fills a page, or a further one. A page of the server's may be short and yet have a next. */
 async function load(further) {
+  turn += 1;
+  const mine = turn;
   const found = new Map(further ? keys : []);
+  const [state, text] = [at("state").value, at("text").value.trim()];
   const wanted = found.size + PAGE;
   let after = further ? next : 0;
   while (after !== null && found.size < wanted) {
     const query = new URLSearchParams({ limit: PAGE, after });
-    if (at("state").value) query.set("state", at("state").value);
-    if (at("text").value.trim()) query.set("text", at("text").value.trim());
+    if (state) query.set("state", state);
+    if (text) query.set("text", text);
     const page = await kitchen.operate(`/keys?${query}`);
+    if (mine !== turn) return;
     for (const key of page.keys) found.set(key.id, key);
     after = page.next;
     lent = page.lent_calls;

@@ -1,12 +1,29 @@
 // How the pool is.
 
-import { at, count, element, row, when, write } from "/pool/assets/shared.js";
+import { at, count, element, isInUse, row, when, wholeMoment, write } from "/pool/assets/shared.js";
 import { draw } from "/pool/assets/chart.js";
 import { named, sentence, words } from "/pool/assets/words.js";
 
 const DAYS = 30;
+/** Days change slowly, and reading them is work for the server. */
+const DAYS_EVERY = 60_000;
+let kitchen;
+let daysShown = -Infinity;
 
-export async function refresh({ operate }) {
+export function begin(given) {
+  kitchen = given;
+  at("csv").addEventListener("click", () => save().catch(kitchen.trouble));
+}
+
+/** A plain link could not say that it is a page of ours that asks. */
+async function save() {
+  const table = await kitchen.operate("/usage.csv", { as: "blob" });
+  const address = URL.createObjectURL(table);
+  element("a", { href: address, download: "potluck-usage.csv" }).click();
+  URL.revokeObjectURL(address);
+}
+
+export async function refresh({ operate }, first) {
   const status = await operate("/status");
   for (const state of ["serving", "resting", "held", "paused", "disabled"]) {
     write(state, count(status.keys[state]));
@@ -18,14 +35,24 @@ export async function refresh({ operate }) {
     Object.entries(status[part]).filter(([, often]) => often > 0).map(([what, often]) =>
       row(words.of?.[part] ?? part, named(what), ["number", count(often)])));
   at("counts").replaceChildren(...of);
-  await Promise.all([showAlarms(operate), showDays(operate)]);
+  await showAlarms(operate);
+  if (!first && performance.now() - daysShown < DAYS_EVERY) return;
+  daysShown = performance.now();
+  await showDays(operate);
 }
 
 async function showAlarms(operate) {
   const told = await operate("/alarms").catch(() => undefined);
-  const standing = (told?.standing ?? []).map((alarm) =>
-    element("p", { class: "trouble" }, `${sentence(alarm.what)} `, when(alarm.since)));
-  at("alarms").replaceChildren(...standing);
+  if (!told) return;
+  const standing = told.standing.map((alarm) =>
+    element("p", { class: "trouble" }, `${sentence(alarm.what)} ${words.since(wholeMoment(alarm.since))}`));
+  // Told once: whoever hears the page does not want to hear it every two seconds.
+  const text = standing.map((one) => one.textContent).join("");
+  if (at("alarms").textContent !== text) at("alarms").replaceChildren(...standing);
+  at("late").hidden = told.late.length === 0;
+  if (isInUse(at("late"))) return;
+  at("late-listed").replaceChildren(...told.late.map((alarm) => row(["nowrap", when(alarm.at)],
+    words.alarm[alarm.change], sentence(alarm.what), ["id", alarm.key ?? ""])));
 }
 
 async function showDays(operate) {

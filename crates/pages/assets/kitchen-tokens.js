@@ -1,6 +1,6 @@
 // Access tokens and invites: made, looked at, revoked. What is made is shown once.
 
-import { at, count, element, row, when } from "/pool/assets/shared.js";
+import { at, count, element, isInUse, row, when } from "/pool/assets/shared.js";
 import { words } from "/pool/assets/words.js";
 
 const LIMITS = ["requests_per_minute", "requests_per_day", "tokens_per_minute", "tokens_per_day"];
@@ -19,9 +19,9 @@ export async function refresh() {
   fill("invites-listed", invites.map(inviteRow));
 }
 
-/** What is focused, such as a button that somebody is about to press, is not taken from them. */
+/** A button that somebody is about to press is not taken from them. */
 function fill(id, rows) {
-  if (!at(id).contains(document.activeElement)) at(id).replaceChildren(...rows);
+  if (!isInUse(at(id))) at(id).replaceChildren(...rows);
 }
 
 function onSubmit(id, act) {

@@ -1,7 +1,7 @@
 // The operators' page: signs in and out, and shows one part of the kitchen at a time. Each part is
 // a module of its own that says how it refreshes itself.
 
-import { Refused, ask, at, every, write } from "/pool/assets/shared.js";
+import { Refused, ask, asked, at, every, write } from "/pool/assets/shared.js";
 import { words } from "/pool/assets/words.js";
 import * as pool from "/pool/assets/kitchen-pool.js";
 import * as keys from "/pool/assets/kitchen-keys.js";
@@ -13,6 +13,8 @@ import * as settings from "/pool/assets/kitchen-settings.js";
 const EVERY = 2_000;
 const parts = { pool, keys, add, sights, tokens, settings };
 let shown;
+/** Whether the trouble that is shown is that of looking anew, which is over once that goes well. */
+let polls = false;
 
 /** Asks the operators' API as the session that this browser holds. */
 async function operate(path, options = {}) {
@@ -31,6 +33,7 @@ const kitchen = {
   operate,
   say: (text) => write("said", text),
   trouble(refused) {
+    polls = false;
     at("trouble").hidden = false;
     write("trouble", refused.status === 0 ? words.unreached : refused.message);
   },
@@ -43,11 +46,7 @@ const kitchen = {
   sure(title, what) {
     write("sure-title", title);
     write("sure-what", what ?? "");
-    at("sure").showModal();
-    return new Promise((told) => {
-      const closed = () => told(at("sure").returnValue === "yes");
-      at("sure").addEventListener("close", closed, { once: true });
-    });
+    return asked(at("sure"));
   },
 };
 
@@ -68,7 +67,8 @@ at("sign-in").addEventListener("submit", async (event) => {
     kitchen.trouble(new Refused(refused.status, { message: known[refused.status] ?? refused.message }));
     return;
   }
-  if (!(await enter())) kitchen.trouble(new Refused(401, { message: words.signIn.insecure }));
+  await enter((refused) => refused.status === 401
+    ? new Refused(401, { message: words.signIn.insecure }) : refused);
 });
 
 at("sign-out").addEventListener("click", async () => {
@@ -84,14 +84,21 @@ function signedOut() {
   at("token").focus();
 }
 
-async function enter() {
-  const session = await operate("/session").catch(() => undefined);
-  if (!session) return false;
+/** Shows the kitchen to whoever is signed in, and the door to everybody else; `why` says what is to be
+ * told of a refusal, if anything. */
+async function enter(why) {
+  try {
+    await operate("/session");
+  } catch (refused) {
+    signedOut();
+    const told = why(refused);
+    if (told) kitchen.trouble(told);
+    return;
+  }
   at("kitchen").hidden = false;
   at("sign-out").hidden = false;
   at("sign-in").hidden = true;
   await show();
-  return true;
 }
 
 async function show() {
@@ -110,13 +117,18 @@ async function show() {
 async function refresh(first) {
   try {
     await shown?.refresh?.(kitchen, first);
-    if (first) at("trouble").hidden = true;
+    if (first || polls) at("trouble").hidden = true;
+    polls = false;
   } catch (refused) {
-    if (refused.status !== 401) kitchen.trouble(refused);
+    if (refused.status === 401) return;
+    const others = !first && !polls && !at("trouble").hidden;
+    if (others) return;
+    kitchen.trouble(refused);
+    polls = true;
   }
 }
 
 for (const part of Object.values(parts)) part.begin?.(kitchen);
 addEventListener("hashchange", () => { if (shown) show(); });
 every(EVERY, () => refresh(false));
-enter();
+enter((refused) => (refused.status === 401 ? undefined : refused));

@@ -1,6 +1,6 @@
 // A contributor's place. The key is held by this module alone, and goes in a header.
 
-import { ask, at, count, element, every, row, when, wholeMoment, write } from "/pool/assets/shared.js";
+import { ask, asked, at, count, element, every, row, when, wholeMoment, write } from "/pool/assets/shared.js";
 import { draw } from "/pool/assets/chart.js";
 import { sentence, words } from "/pool/assets/words.js";
 
@@ -9,6 +9,8 @@ const DAYS = 30;
 let key;
 /** The limits that the form shows, as the server told them. */
 let told;
+/** What was asked last: an answer to anything before it comes too late. */
+let turn = 0;
 
 const mine = (path = "", options = {}) =>
   ask(`/pool/me${path}`, { ...options, headers: { "x-goog-api-key": key } });
@@ -21,17 +23,29 @@ at("show").addEventListener("submit", async (event) => {
 });
 
 async function look(first) {
+  turn += 1;
+  const isLast = ((mine) => () => mine === turn)(turn);
   try {
-    show(await mine(), first);
-    await showDays();
+    const me = await mine();
+    if (!isLast()) return;
+    show(me, first);
+    await showDays(isLast);
   } catch (refused) {
+    if (!isLast()) return;
+    // What somebody reads or edits stays when a later look goes wrong.
+    if (first || refused.status === 404) at("place").hidden = true;
     trouble(refused);
   }
 }
 
+/** Asks for something to be done, which no look that is under way may overtake. */
+function act(path, options) {
+  turn += 1;
+  return mine(path, options).finally(() => { turn += 1; });
+}
+
 function trouble(refused) {
   const known = { POOL_UNKNOWN_KEY: words.unknownKey, POOL_NOT_A_KEY: words.notAKey };
-  at("place").hidden = true;
   at("trouble").hidden = false;
   write("trouble", refused.status === 0 ? words.unreached : known[refused.reason] ?? refused.message);
 }
@@ -66,7 +80,7 @@ function offerReturn(offered) {
   const button = element("button", { id: "rejoin", type: "button", class: "main" }, words.rejoin);
   button.addEventListener("click", async () => {
     try {
-      await mine("", { method: "PATCH", json: { paused: false } });
+      await act("", { method: "PATCH", json: { paused: false } });
       say(words.mayRejoin);
       at("place").hidden = true;
     } catch (refused) {
@@ -81,7 +95,13 @@ function showLimits(limits) {
   at("paused").checked = limits.paused;
   at("borrow").checked = limits.borrow;
   at("lend-per-day").value = limits.lend_per_day ?? "";
+  at("lend-only").checked = limits.lend_models !== null;
   at("lend-models").value = (limits.lend_models ?? []).join("\n");
+  offerModels();
+}
+
+function offerModels() {
+  at("lend-which").hidden = !at("lend-only").checked;
 }
 
 function wished() {
@@ -91,7 +111,7 @@ function wished() {
     paused: at("paused").checked,
     borrow: at("borrow").checked,
     lend_per_day: perDay === "" ? null : Number(perDay),
-    lend_models: models.length ? models : null,
+    lend_models: at("lend-only").checked ? models : null,
   };
 }
 
@@ -103,23 +123,24 @@ function changes() {
 
 const isEdited = () => told !== undefined && Object.keys(changes()).length > 0;
 
+at("lend-only").addEventListener("change", offerModels);
 at("limits").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    show(await mine("", { method: "PATCH", json: changes() }), false);
-    const { limits } = await mine();
-    showLimits(limits);
+    const me = await act("", { method: "PATCH", json: changes() });
+    if (key === undefined) return;
+    show(me, false);
+    if (me.limits) showLimits(me.limits);
     say(words.saved);
   } catch (refused) {
     say(refused.message);
   }
 });
 
-at("leave").addEventListener("click", () => at("sure").showModal());
-at("sure").addEventListener("close", async () => {
-  if (at("sure").returnValue !== "yes") return;
+at("leave").addEventListener("click", async () => {
+  if (!(await asked(at("sure")))) return;
   try {
-    await mine("", { method: "DELETE" });
+    await act("", { method: "DELETE" });
     forget();
     say(words.withdrawn);
   } catch (refused) {
@@ -133,6 +154,7 @@ at("forget").addEventListener("click", () => {
 });
 
 function forget() {
+  turn += 1;
   key = undefined;
   told = undefined;
   at("key").value = "";
@@ -143,8 +165,9 @@ function forget() {
 const say = (text) => write("said", text);
 
 /** An edition that does not keep usage by day has nothing to show. */
-async function showDays() {
+async function showDays(isLast) {
   const usage = await mine(`/usage?days=${DAYS}`).catch(() => undefined);
+  if (!isLast()) return;
   at("days").hidden = !usage?.days?.length;
   if (at("days").hidden) return;
   const days = usage.days.map(({ day }) => day);

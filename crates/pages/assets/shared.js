@@ -41,16 +41,35 @@ export class Refused extends Error {
   }
 }
 
-/** Asks this server; gives what it told, or throws `Refused`. */
-export async function ask(path, { method = "GET", headers = {}, json, text } = {}) {
+/** Asks this server; gives what it told, read as JSON or as a blob, or throws `Refused`. */
+export async function ask(path, { method = "GET", headers = {}, json, text, as = "json" } = {}) {
   const body = json === undefined ? text : JSON.stringify(json);
   const type = json === undefined ? "text/plain" : "application/json";
   const labelled = body === undefined ? headers : { ...headers, "content-type": type };
   const options = { method, headers: labelled, body, cache: "no-store", credentials: "same-origin" };
   const answer = await fetch(path, options).catch(() => { throw new Refused(0); });
-  const told = answer.status === 204 ? undefined : await answer.json().catch(() => undefined);
-  if (!answer.ok) throw new Refused(answer.status, told?.error);
-  return told;
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => undefined);
+    throw new Refused(answer.status, told?.error);
+  }
+  return answer.status === 204 ? undefined : answer[as]().catch(() => undefined);
+}
+
+/** Opens a dialog; whether it is closed with a yes. Browsers differ in what Escape leaves of an earlier
+ * answer, so there is none. */
+export function asked(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((told) => {
+    dialog.addEventListener("close", () => told(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+/** Whether somebody is about to use what is in there, which must not be taken from under their hand. */
+export function isInUse(place) {
+  const selection = getSelection();
+  return place.contains(document.activeElement) ||
+    (!selection.isCollapsed && place.contains(selection.anchorNode));
 }
 
 const number = new Intl.NumberFormat(language);

@@ -34,8 +34,9 @@ const ENGLISH = {
     insecure: "Your browser keeps no session here: open this page over https, or on this machine." },
   word: { active: "active", resting: "resting", held: "held", paused: "paused",
     disabled: "disabled", attempt: "attempt", rest: "rests", out: "out", back: "back",
-    added: "added", known: "known before", withdrawn: "withdrawn", full: "pool is full", bad: "bad", good: "good",
-    expired: "expired", used: "used up" },
+    added: "added", known: "known before", withdrawn: "withdrawn", full: "pool is full", bad: "bad",
+    failed: "could not be written: send it again", good: "good", expired: "expired", used: "used up" },
+  alarm: { raised: "stands", cleared: "is over", told: "" },
   revoke: "Revoke",
   limit: { requests_per_minute: "requests/min", requests_per_day: "requests/day",
     tokens_per_minute: "tokens/min", tokens_per_day: "tokens/day" },
@@ -47,7 +48,7 @@ const ENGLISH = {
     revoke: (name) => `Revoke “${name}”?` },
   sent: (done, all) => `${done} of ${all} lines`,
   report: (r) => `${r.added} added, ${r.known} known before, ${r.withdrawn} withdrawn, ` +
-    `${r.full} without room, ${r.bad} bad`,
+    `${r.full} without room, ${r.bad} bad${r.failed === "0" ? "" : `, ${r.failed} not written`}`,
   line: "line",
   notTaken: (n) => `${n} lines were not taken`,
   nothing: "Nothing yet.",
@@ -87,8 +88,9 @@ const CHINESE = {
     insecure: "浏览器在这里不保存会话：请用 https 打开本页，或在本机打开。" },
   word: { active: "服务中", resting: "休息", held: "核查中", paused: "已暂停",
     disabled: "已停用", attempt: "尝试", rest: "休息", out: "停用", back: "恢复",
-    added: "已加入", known: "原已在桌", withdrawn: "已撤回", full: "池子已满", bad: "无效", good: "有效",
-    expired: "已过期", used: "已用完" },
+    added: "已加入", known: "原已在桌", withdrawn: "已撤回", full: "池子已满", bad: "无效",
+    failed: "没能写下：请再发一次", good: "有效", expired: "已过期", used: "已用完" },
+  alarm: { raised: "持续中", cleared: "已解除", told: "" },
   revoke: "撤销",
   limit: { requests_per_minute: "请求/分", requests_per_day: "请求/日",
     tokens_per_minute: "词元/分", tokens_per_day: "词元/日" },
@@ -100,7 +102,7 @@ const CHINESE = {
     revoke: (name) => `撤销“${name}”？` },
   sent: (done, all) => `${all} 行中的 ${done} 行`,
   report: (r) => `加入 ${r.added}，原已在桌 ${r.known}，已撤回 ${r.withdrawn}，` +
-    `没有位置 ${r.full}，无效 ${r.bad}`,
+    `没有位置 ${r.full}，无效 ${r.bad}${r.failed === "0" ? "" : `，没能写下 ${r.failed}`}`,
   line: "行",
   notTaken: (n) => `${n} 行没有收下`,
   nothing: "还没有。",
@@ -129,6 +131,12 @@ const SENTENCES = {
     "许多密钥同时被拒；正在查明这一把是否完好",
   "Withdrawn by its contributor. Calls are served with this key only; PATCH {\"paused\": false} joins again.":
     "已由贡献者撤回。调用只用这把密钥；可在下面重新加入。",
+  "few of the keys can serve: most rest or are out of service": "能服务的密钥很少：大多在休息或已停用",
+  "Google refuses the place we call from; no key is to blame": "Google 拒绝我们所在的地区；不是哪把密钥的错",
+  "many keys are refused at once; they are held until a probe decides":
+    "许多密钥同时被拒；它们先被留下，等探测来判定",
+  "the data cannot be written: new keys do not outlive a restart": "数据写不下去：新密钥在重启后不会留下",
+  "a key is out of service": "一把密钥已停用",
   "not a Gemini API key by its form": "从形式上看不是 Gemini API 密钥",
   "the same key stands above": "同一把密钥已在上面出现",
 };
@@ -140,6 +148,9 @@ const NAMES = {
   "minute-quota": "分钟额度", "day-quota": "日额度", "unnamed-quota": "未指明的额度", billing: "结算",
   "prompt-too-large": "提示太大", "upstream-trouble": "上游故障", "our-place": "所在地区",
   minute: "分钟额度", day: "日额度", unnamed: "未指明的额度", closed: "不开放", doubt: "待核查",
+  "no-key": "没有密钥", uninvited: "没有邀请", "key-refused": "密钥被拒", "too-many-refused": "被拒的太多",
+  resting: "都在休息", reserved: "为贡献者保留", spent: "额度用尽", "too-large": "提示太大",
+  "keys-failed": "密钥失败", "no-answer": "没有回答",
 };
 
 const chinese = document.documentElement.lang.startsWith("zh");

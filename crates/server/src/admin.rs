@@ -37,7 +37,8 @@ pub async fn answer(
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && site::is_cross_site(request.headers()) {
+    let public = app.settings.public_url.as_ref().map(|url| url.to_string());
+    if changes && site::is_cross_site(request.headers(), public.as_deref()) {
         return Err(Problem::new(Reason::CrossSite));
     }
     let uri = request.uri();

@@ -75,7 +75,12 @@ impl Scan {
                 self.end(found);
                 continue;
             }
-            let blank = self.head.is_empty() && byte.is_ascii_whitespace();
+            // A text in UTF-16 is one in ASCII with zeros between, as far as keys go.
+            if *byte == 0 {
+                continue;
+            }
+            let mark = self.line == 1 && BYTE_ORDER_MARKS.contains(byte);
+            let blank = self.head.is_empty() && (byte.is_ascii_whitespace() || mark);
             if self.head.len() < HEAD && !blank {
                 self.head.push(*byte);
             }
@@ -204,6 +209,8 @@ fn judge(word: &[u8]) -> Option<Found> {
     None
 }
 
+/// What a text may begin with, in UTF-8 and UTF-16, that belongs to no word.
+const BYTE_ORDER_MARKS: [u8; 5] = [0xef, 0xbb, 0xbf, 0xff, 0xfe];
 /// Characters of a key that begins with `AIza`.
 const STANDARD: usize = 39;
 /// Characters of a key that begins with `AQ.`: those seen have 53, and Google names no length.
@@ -288,6 +295,22 @@ mod tests {
             for piece in [1, 7, 4096] {
                 assert_eq!(scanned(&text, piece), expected, "{name}, {piece} bytes at a time");
             }
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_whatever_its_units_and_the_mark_before_it() {
+        let text = format!("{}\r\nnone\r\n{}\r\n", standard(1), auth(2));
+        let utf8 = [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat();
+        let units = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(order).collect()
+        };
+        for bytes in [utf8, units(u16::to_le_bytes), units(u16::to_be_bytes)] {
+            let (mut scan, mut found) = (Scan::default(), Vec::new());
+            scan.read(&bytes, &mut found);
+            let told: Vec<_> =
+                found.iter().map(|(line, f)| (*line, matches!(f, Found::Key(_)))).collect();
+            assert_eq!(told, [(1, true), (2, false), (3, true)]);
         }
     }
 

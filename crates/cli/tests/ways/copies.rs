@@ -48,6 +48,31 @@ fn a_copy_of_a_running_server_brings_its_keys_back_and_holds_none_in_the_clear()
 }
 
 #[test]
+fn what_a_dead_server_had_in_its_log_alone_comes_back_too() {
+    let sim = sim(3);
+    let mut potluck = Potluck::joined(&sim, 3);
+    potluck.signal("-KILL");
+    potluck.end();
+    let old = potluck.data();
+    assert!(
+        std::fs::metadata(old.join("potluck.db-wal")).unwrap().len() > 0,
+        "not yet in the file"
+    );
+    let fresh = tempfile::tempdir().unwrap();
+    std::fs::write(fresh.path().join("potluck.db.partial-journal"), "of a copy cut short").unwrap();
+    std::fs::copy(old.join("master-key"), fresh.path().join("master-key")).unwrap();
+
+    let (said, code) = command(&["restore"], &old.join("potluck.db"), fresh.path());
+
+    assert!(code == Some(0) && said.starts_with("3 keys are in "), "{said}");
+    let mut list = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+    list.args(["keys", "list", "--json", "--data"]).arg(fresh.path());
+    let told = list.env_clear().output().unwrap();
+    let keys: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(keys.as_array().map(Vec::len), Some(3), "{told:?}");
+}
+
+#[test]
 fn what_is_no_copy_of_ours_replaces_nothing() {
     let sim = sim(1);
     let potluck = Potluck::joined(&sim, 1);

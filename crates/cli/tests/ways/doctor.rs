@@ -63,3 +63,25 @@ fn what_is_wrong_is_told_with_what_to_do() {
     let (found, _) = doctor(&potluck.data(), "http://127.0.0.1:1");
     assert!(wrong(&found).iter().any(|(_, what)| what.contains("cannot be asked")), "{found:?}");
 }
+
+#[test]
+fn keys_of_another_master_key_and_a_broken_upstream_are_wrong() {
+    let sim = sim(1);
+    let potluck = Potluck::joined(&sim, 1);
+    let other = tempfile::tempdir().unwrap();
+    let started = Potluck::start(&sim);
+    std::fs::copy(started.data().join("master-key"), other.path().join("master-key")).unwrap();
+    let copy = other.path().join("copy.db");
+    let backup = potluck.on_data(&["backup"]).arg(&copy).output().unwrap();
+    assert!(backup.status.success(), "{backup:?}");
+    std::fs::rename(&copy, other.path().join("potluck.db")).unwrap();
+    let body = serde_json::json!({});
+    sim.rule(Rule::next(1, Act::Answer { status: 502, headers: vec![], body }));
+
+    let (found, code) = doctor(other.path(), &sim.url());
+
+    let told = wrong(&found);
+    let of: Vec<&str> = told.iter().map(|(of, _)| *of).collect();
+    assert_eq!((of.as_slice(), code), (["database", "upstream"].as_slice(), Some(1)), "{found:?}");
+    assert!(told[0].1.contains("another master key"), "{told:?}");
+}

@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use potluck_vault::{Sealed, Vault};
-use rusqlite::{Connection, OpenFlags};
+use potluck_vault::{Recognised, Sealed, Vault};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::open::{self, APPLICATION_ID, FILE, LOG, WAIT_FOR_OTHERS};
 use super::{read, since};
@@ -59,18 +59,27 @@ pub fn back_up(folder: &Path, to: &Path) -> Result<u64, CopyError> {
     if to.exists() {
         return Err(CopyError::There(to.to_owned()));
     }
-    let conn = Connection::open_with_flags(&from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    conn.busy_timeout(WAIT_FOR_OTHERS)?;
     let partial = partial(to);
-    let cannot = |error| CopyError::System { path: to.to_owned(), error };
-    // One that was left behind by a copy that was cut short would be in the way.
-    let _ = fs::remove_file(&partial);
-    open::private_file(&partial).map_err(cannot)?;
-    let copied = conn.execute("VACUUM INTO ?1", [partial.to_string_lossy()]);
-    let checked = copied.map_err(CopyError::from).and_then(|_| check(&partial));
-    let keys = checked.inspect_err(|_| drop(fs::remove_file(&partial)))?;
-    put(&partial, to).map_err(cannot)?;
+    copy(&from, &partial, to)?;
+    let keys = check(&partial).inspect_err(|_| drop(fs::remove_file(&partial)))?;
+    put(&partial, to).map_err(|error| CopyError::System { path: to.to_owned(), error })?;
     Ok(keys)
+}
+
+/// Copies what a database holds at one moment, its log included, whoever has it open.
+fn copy(from: &Path, partial: &Path, to: &Path) -> Result<(), CopyError> {
+    let cannot = |error| CopyError::System { path: to.to_owned(), error };
+    // What a copy that was cut short left behind would be in the way, or be taken for this one's log.
+    for stale in ["", "-journal", "-wal", "-shm"] {
+        let mut name = partial.as_os_str().to_owned();
+        name.push(stale);
+        let _ = fs::remove_file(name);
+    }
+    open::private_file(partial).map_err(cannot)?;
+    let conn = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(WAIT_FOR_OTHERS)?;
+    let copied = conn.execute("VACUUM INTO ?1", [partial.to_string_lossy()]).map(drop);
+    Ok(copied.inspect_err(|_| drop(fs::remove_file(partial)))?)
 }
 
 /// What came back.
@@ -90,7 +99,7 @@ pub fn restore(
     replace: bool,
     vault: Option<&Vault>,
 ) -> Result<Restored, CopyError> {
-    let keys = check(from)?;
+    check(from)?;
     open::make_folder(folder)?;
     let _lock = open::lock(folder)?;
     let to = folder.join(FILE);
@@ -102,16 +111,14 @@ pub fn restore(
     let stones = if filled { since::stones(&to).unwrap_or_default() } else { HashMap::new() };
     let cannot = |error| CopyError::System { path: to.clone(), error };
     let partial = partial(&to);
-    open::private_file(&partial).map_err(cannot)?;
-    fs::copy(from, &partial).map_err(cannot)?;
-    // The copy took over who may read it.
-    open::private_file(&partial).map_err(cannot)?;
+    copy(from, &partial, &to)?;
     let buried = match vault {
         _ if stones.is_empty() => Ok(0),
         Some(vault) => since::bury(&partial, &stones, vault),
         None => Err(CopyError::Withdrawn(stones.len())),
     };
-    let withdrawn = buried.inspect_err(|_| drop(fs::remove_file(&partial)))?;
+    let keys = buried.and_then(|withdrawn| Ok((check(&partial)?, withdrawn)));
+    let (keys, withdrawn) = keys.inspect_err(|_| drop(fs::remove_file(&partial)))?;
     // The former log is of the former data.
     for stale in [LOG, SHARED] {
         match fs::remove_file(folder.join(stale)) {
@@ -120,7 +127,23 @@ pub fn restore(
         }
     }
     put(&partial, &to).map_err(cannot)?;
-    Ok(Restored { keys: keys - withdrawn, withdrawn })
+    Ok(Restored { keys, withdrawn })
+}
+
+/// Whether the data of a folder, which may be in use, opens with this vault, and how many keys are in it;
+/// none where there is no data yet.
+pub fn opens_with(folder: &Path, vault: &Vault) -> Result<Option<(u64, bool)>, CopyError> {
+    let file = folder.join(FILE);
+    if fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
+        return Ok(None);
+    }
+    let keys = check(&file)?;
+    let conn = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(WAIT_FOR_OTHERS)?;
+    let written: Option<Vec<u8>> =
+        conn.query_row(crate::sql::READ_CHECK, [], |row| row.get(0)).optional()?;
+    let opens = written.is_none_or(|check| vault.recognises(&check) != Recognised::Foreign);
+    Ok(Some((keys, opens)))
 }
 
 /// All keys of a folder, which may be in use, with their ids, as they are sealed.

@@ -71,6 +71,17 @@ impl SqliteStore {
         open::lies_idle(folder)
     }
 
+    /// Says, for others on this machine, where the process that has the data in `folder` in hand can be
+    /// reached. That process alone may say so.
+    pub fn announce(folder: &Path, address: &str) -> std::io::Result<()> {
+        open::announce(folder, address)
+    }
+
+    /// Where that process can be reached, if it has said so.
+    pub fn announced(folder: &Path) -> Option<String> {
+        open::announced(folder)
+    }
+
     fn write<T, F>(&self, erases: bool, work: F) -> Answer<T>
     where
         T: Send + 'static,

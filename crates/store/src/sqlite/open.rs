@@ -226,13 +226,25 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), OpenError> {
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let file = private_file(&folder.join(LOCK))
         .map_err(|error| OpenError::NotWritable { path: folder.to_owned(), error })?;
+    let not_writable = |error| OpenError::NotWritable { path: folder.to_owned(), error };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        // Whoever had it before may have left an address, which is somebody else's by now.
+        Ok(()) => file.set_len(0).map(|()| file).map_err(not_writable),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(error)) => {
             Err(OpenError::NotWritable { path: folder.to_owned(), error })
         }
     }
+}
+
+/// The lock's own file holds it: it is emptied by whoever gets the lock.
+pub(super) fn announce(folder: &Path, address: &str) -> io::Result<()> {
+    fs::write(folder.join(LOCK), address)
+}
+
+pub(super) fn announced(folder: &Path) -> Option<String> {
+    let said = fs::read_to_string(folder.join(LOCK)).ok()?;
+    (!said.is_empty()).then_some(said)
 }
 
 /// Looks without making anything; what cannot be looked at is somebody else's.
