@@ -35,6 +35,9 @@ use crate::{
 pub(crate) struct Ledger {
     pub(crate) tiers: Tiers,
     day: u32,
+    /// The last day on which a call was sent, or Google told of it: what is not used is forgotten one
+    /// day.
+    used: u32,
     /// What the keys may spend a day, as far as that is limited, and what of it they have spent.
     capacity: u64,
     spent: u64,
@@ -133,7 +136,7 @@ impl Ledger {
         }
         if self.day != 0 {
             self.hours.learn();
-            self.changed = true;
+            self.changed |= self.used == self.day;
         }
         self.day = today;
         self.loose = self.clumps;
@@ -196,8 +199,14 @@ impl Ledger {
         self.hours.left(moment);
     }
 
+    /// Google told of it, under whatever name.
+    pub(crate) fn is_used(&mut self, today: u32) {
+        self.used = self.used.max(today);
+    }
+
     /// A call is about to be sent.
     pub(crate) fn sends(&mut self, now: Mono) {
+        self.used = self.day;
         self.pace.sends(now);
     }
 

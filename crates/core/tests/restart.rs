@@ -223,7 +223,7 @@ fn a_restart_changes_nothing_of_what_is_kept() {
     assert_eq!(accounts(&after), accounts(&before));
     let tiers = |disk: &Disk| {
         let facts = disk.quotas.values().next().cloned().unwrap_or_default();
-        facts.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        facts.lines().filter(|line| line.starts_with("tier")).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(tiers(&before), ["tier 0,0,20,0"]);
     assert!(after.quotas.is_empty() || tiers(&after) == tiers(&before));
@@ -402,4 +402,23 @@ fn what_nobody_used_for_months_takes_no_lane() {
     table.now = table.now + seconds(90 * 24 * 3600);
     let again = disk.give(1, &table);
     assert!(again.pool.metrics().lanes.is_empty());
+}
+
+#[test]
+fn a_restart_a_week_keeps_nothing_alive_that_nobody_uses() {
+    let (mut table, mut google) = taught(1);
+    served(&mut table, &mut google, 0, 20);
+    let mut disk = Disk::default();
+    disk.take(&mut table);
+    disk.cooldowns.clear();
+
+    for _ in 0..13 {
+        table.now = table.now + seconds(7 * 24 * 3600);
+        let mut again = disk.give(1, &table);
+        again.run_until(again.now.mono + seconds(24 * 3600));
+        disk.take(&mut again);
+        disk.cooldowns.clear();
+    }
+
+    assert!(disk.give(1, &table).pool.metrics().lanes.is_empty());
 }

@@ -13,25 +13,29 @@ use crate::{
 };
 
 impl Ledger {
-    /// The day that it is of, and its lines.
+    /// The day of its last use, and its lines.
     pub(crate) fn lines(&self) -> (u32, Vec<String>) {
         let Hours { days, usual, today, from, before, .. } = &self.hours;
         let from = from.map_or(NOWHERE, |hour| hour as u32);
         let (usual, today) = (joined(usual), joined(today));
         let hours = format!("{HOURS_OF} {} {days} {from} {before} {usual} {today}", self.day);
+        let used = format!("{USED} {}", self.used);
         let tiers = self.tiers.all().map(|tier| format!("{TIER} {tier}"));
-        (self.day, std::iter::once(hours).chain(tiers).collect())
+        (self.used, [hours, used].into_iter().chain(tiers).collect())
     }
 
-    /// The day that a line says its quota was used last.
-    pub(crate) fn day_of(line: &str) -> Option<u32> {
-        read(line).map(|(day, _)| day)
+    /// The day that lines say their quota was used last; before such a line was written, that of its hours.
+    pub(crate) fn last_use(lines: &str) -> Option<u32> {
+        let used = lines.lines().find_map(|line| Words::of(line, USED, 1)?.number());
+        used.or_else(|| lines.lines().find_map(|line| Some(read(line)?.0)))
     }
 
     /// Takes one of those lines in, if it is one; tiers in the order in which they are written.
     pub(crate) fn recall(&mut self, line: &str) {
         if let Some((day, hours)) = read(line) {
-            (self.day, self.hours) = (day, hours);
+            (self.day, self.hours, self.used) = (day, hours, day);
+        } else if let Some(used) = Words::of(line, USED, 1).and_then(|mut words| words.number()) {
+            self.used = used;
         } else if let Some(tier) = Words::of(line, TIER, 1).and_then(|mut words| words.word()) {
             Allowance::parse(tier).iter().for_each(|tier| self.tiers.recall(tier));
         }
@@ -67,5 +71,6 @@ fn read(line: &str) -> Option<(u32, Hours)> {
 /// The facts' names.
 const HOURS_OF: &str = "hours";
 const TIER: &str = "tier";
+const USED: &str = "used";
 /// No hour of the day.
 const NOWHERE: u32 = HOURS as u32;

@@ -178,7 +178,7 @@ impl<S: Clone> Pool<S> {
 
 /// Whether a quota was used lately: a model that is gone takes no lane.
 fn is_recent(facts: &str, today: u32) -> bool {
-    let day = facts.lines().find_map(Ledger::day_of);
+    let day = Ledger::last_use(facts);
     day.is_some_and(|day| today.saturating_sub(day) <= BELIEVED_FOR_DAYS)
 }
 

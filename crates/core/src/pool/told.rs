@@ -121,6 +121,8 @@ impl<S: Clone> Pool<S> {
         if *self.lanes.at(with).model == *name {
             self.lanes.share(lane, with);
             self.fill(lane, now);
+            let today = self.today(now);
+            self.lanes.at_mut(with).ledger.is_used(today);
             // Kept with the rest that the same refusal means, or a restart knew one by two names.
             self.mark_quota(with);
         }
