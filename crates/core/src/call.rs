@@ -243,7 +243,8 @@ impl Refusal {
     /// Whether the caller could have known better.
     pub(crate) fn blames_caller(self) -> bool {
         use Refusal::*;
-        matches!(self, NoKey | KeyRefused { .. } | TooManyRefused { .. } | TooLarge)
+        let shown = matches!(self, NoKey | KeyRefused { .. } | TooManyRefused { .. });
+        shown || matches!(self, Uninvited | Closed | TooLarge)
     }
 
     /// A stable name for metrics.

@@ -58,6 +58,21 @@ shown_as! {
     InviteId "i_"
 }
 
+impl KeyId {
+    /// Lets something look at how it is shown, which takes no memory.
+    pub(crate) fn shown<T>(self, look: impl FnOnce(&str) -> T) -> T {
+        let mut text = *b"k_00000000000000000000000000000000";
+        for (digits, byte) in text[2..].chunks_exact_mut(2).zip(self.0) {
+            digits[0] = DIGITS[usize::from(byte >> 4)];
+            digits[1] = DIGITS[usize::from(byte & 15)];
+        }
+        // Digits are ASCII.
+        look(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 fn digits(text: &str) -> Option<[u8; 16]> {
     let lower = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
     let whole = text.len() == 32 && text.bytes().all(lower);

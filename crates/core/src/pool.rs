@@ -189,7 +189,8 @@ impl<S: Clone> Pool<S> {
         self.keys.leases(slot)
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether one more key may join.
+    pub fn has_room(&self) -> bool {
         self.keys.len() < self.config.max_keys.min(crate::ring::CAPACITY)
     }
 

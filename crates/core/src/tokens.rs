@@ -280,10 +280,9 @@ impl Tokens {
         self.note(id);
     }
 
-    /// Uses that are to be written down, so many at most.
-    pub fn take_unwritten(&mut self, most: usize) -> Vec<(TokenId, Used)> {
-        let from = self.unwritten.len().saturating_sub(most);
-        let taken = self.unwritten.drain(from..).collect::<Vec<_>>();
+    /// Uses that are to be written down, all of them: what is used meanwhile is for the next time.
+    pub fn take_unwritten(&mut self) -> Vec<(TokenId, Used)> {
+        let taken = std::mem::take(&mut self.unwritten);
         let used = |id: TokenId| {
             let token = self.all.get_mut(&id)?;
             token.is_unwritten = false;

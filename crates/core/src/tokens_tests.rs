@@ -111,14 +111,14 @@ fn a_change_touches_what_it_names_and_nothing_where_it_is_refused() {
 #[test]
 fn what_was_used_is_told_once_until_it_changes() {
     let mut tokens = book(Terms::default());
-    assert_eq!(tokens.take_unwritten(9), []);
+    assert_eq!(tokens.take_unwritten(), []);
     tokens.enter(ID, None, at(0)).unwrap();
     tokens.enter(ID, None, at(0)).unwrap();
-    let told = tokens.take_unwritten(9);
+    let told = tokens.take_unwritten();
     assert_eq!(told.iter().map(|(id, used)| (*id, used.requests)).collect::<Vec<_>>(), [(ID, 2)]);
-    assert_eq!(tokens.take_unwritten(9), []);
+    assert_eq!(tokens.take_unwritten(), []);
     tokens.untold(ID);
-    assert_eq!(tokens.take_unwritten(9), told);
+    assert_eq!(tokens.take_unwritten(), told);
 }
 
 #[test]

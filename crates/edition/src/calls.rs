@@ -3,7 +3,7 @@
 use potluck_core::{Call, Guest, KeyId, SourceBlock, Strangers, TokenId, Tombstone, Way};
 use potluck_gemini::body::{Metered, Scan};
 use potluck_gemini::live::Setup;
-use potluck_gemini::{Family, Route};
+use potluck_gemini::{Family, Route, redact};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl Bearer {
 pub fn pooled<'a>(route: &'a Route<'_>, scan: &'a Scan, bearer: Bearer, insists: bool) -> Call<'a> {
     let own = insists || scan.own.is_some();
     Call {
-        model: route.model.as_deref().or(scan.model.as_deref()),
+        model: named(route.model.as_deref().or(scan.model.as_deref())),
         metered: scan.metered,
         way: if own { Way::OwnOnly } else { Way::Pool },
         conversation: scan.conversation.map(|talk| talk ^ bearers_own(bearer.id)),
@@ -58,7 +58,7 @@ pub fn own_call<'a>(route: &'a Route<'_>, bearer: Bearer) -> Call<'a> {
     Call {
         bearer: Some(bearer.id),
         tombstone: bearer.tombstone,
-        model: route.model.as_deref(),
+        model: named(route.model.as_deref()),
         family: route.family,
         metered: Metered::NONE,
         way: Way::OwnOnly,
@@ -80,7 +80,7 @@ pub fn live(setup: &Setup, bearer: Bearer, insists: bool) -> Call<'_> {
     Call {
         bearer: Some(bearer.id),
         tombstone: bearer.tombstone,
-        model: setup.model.as_deref(),
+        model: named(setup.model.as_deref()),
         family: Family::Live,
         metered: setup.metered,
         way: if own { Way::OwnOnly } else { Way::Pool },
@@ -96,9 +96,30 @@ pub fn live(setup: &Setup, bearer: Bearer, insists: bool) -> Call<'_> {
     }
 }
 
+/// The model, if it may be told of in what is counted and shown: some put their key in its place.
+fn named(model: Option<&str>) -> Option<&str> {
+    model.filter(|name| !redact::holds_secret(name))
+}
+
 /// Tells callers apart who begin a conversation with the same words, as programs of one kind do:
 /// only the turns of one caller belong to one key.
 fn bearers_own(id: KeyId) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = id.0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_a_models_place_is_no_model() {
+        let key = format!("AIzaSy{}", "x".repeat(33));
+        for secret in [key.as_str(), "ptk_0123456789abcdef", "ya29.abcdefghijk"] {
+            assert_eq!(named(Some(secret)), None);
+        }
+        for plain in ["gemini-3.5-flash", "gemma-3-27b-it", "learnLM_2.0"] {
+            assert_eq!(named(Some(plain)), Some(plain));
+        }
+    }
 }

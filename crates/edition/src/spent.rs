@@ -3,16 +3,16 @@
 use potluck_core::{End, Ending};
 use potluck_gemini::stream::{Usage, Watch};
 
-/// How an exchange ended whose answer was watched: by the answer's own account. A judged answer
-/// that gives none (compatible streams tell only whoever asked) is estimated, with the prompt's
-/// tokens as they were before.
+/// How an exchange ended whose answer was watched: by the answer's own account. Of one that gives none
+/// the prompt's tokens count as they were estimated before, and what a judged answer holds besides
+/// (compatible streams tell only whoever asked).
 pub fn end(watch: &Watch, prompt_estimate: u64, judged: bool, ending: Ending) -> End {
     let Usage { prompt, output, total } = watch.usage();
     let parts = || Some(prompt?.saturating_add(output.unwrap_or(0)));
     let tokens = match total.or_else(parts) {
         Some(told) => told,
         None if judged => prompt_estimate + watch.estimate(),
-        None => output.unwrap_or(0),
+        None => prompt_estimate + output.unwrap_or(0),
     };
     End { tokens, prompt_tokens: prompt.unwrap_or(0), ending }
 }

@@ -199,6 +199,8 @@ const MOST: u32 = 90;
 const USUAL: u32 = 30;
 /// Lines of one table: some ten megabytes.
 const MOST_LINES: usize = 200_000;
+/// What is read for one: a line more than it may have, which tells that it is too long.
+pub const EACH: store::UseOf = store::UseOf::Each { most: MOST_LINES as u32 + 1 };
 const CSV_HEAD: &str = "day,key,model,lent_calls,lent_tokens,borrowed_calls,borrowed_tokens,\
                         own_calls,own_tokens,failed_calls\r\n";
 /// How such a table is labelled.

@@ -25,6 +25,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// What tokens used is written every so many ticks: every five seconds, for a restart may forget as
 /// much.
 const TOKENS_EVERY: u64 = 20;
+/// Tokens whose use is written together: some milliseconds of the store's.
+const TOKENS_AT_ONCE: usize = 512;
 /// How often it is looked whether something is wrong, in ticks: every second.
 const LOOK_EVERY: u64 = 4;
 /// Old counts are summed up every so many ticks: at the start, and about every hour.
@@ -82,16 +84,12 @@ async fn sweep(app: &App) {
 
 /// Writes down what access tokens used.
 async fn write_tokens(app: &App) {
-    loop {
-        let some = app.tokens.lock().take_unwritten(TURN);
-        if some.is_empty() {
-            return;
-        }
+    let all = app.tokens.lock().take_unwritten();
+    for some in all.chunks(TOKENS_AT_ONCE) {
         let rows = some.iter().map(|(id, used)| (id.0, admission::rows::used(used))).collect();
         if let Err(error) = app.store.set_tokens_used(rows).await {
             tracing::warn!(%error, "what access tokens used is yet to be stored");
             some.iter().for_each(|(id, _)| app.tokens.lock().untold(*id));
-            return;
         }
     }
 }
@@ -104,17 +102,16 @@ type Told = (PartNumber, Event<Lent>);
 struct Scribe {
     /// Hears of what is wrong.
     watchman: Watchman,
-    /// What the store had no room for.
-    again: Vec<Told>,
+    /// The store had no room just now: the rest waits in the pool.
+    out_of_room: bool,
 }
 
 impl Scribe {
     async fn turn(&mut self, hand: &Hand, probes: Option<&Arc<Semaphore>>) {
-        let mut events = std::mem::take(&mut self.again);
-        loop {
-            let before = events.len();
-            take(&hand.app, &mut events);
-            events[before..].iter().for_each(|(_, event)| self.watchman.hear(&hand.app, event));
+        self.out_of_room = false;
+        while !self.out_of_room {
+            let mut events = take(&hand.app);
+            events.iter().for_each(|(_, event)| self.watchman.hear(&hand.app, event));
             if events.is_empty() {
                 return;
             }
@@ -126,9 +123,6 @@ impl Scribe {
             }
             self.write_used(&hand.app, used).await;
             self.write_learned(&hand.app, learned).await;
-            if !self.again.is_empty() {
-                return;
-            }
         }
     }
 
@@ -195,12 +189,18 @@ impl Scribe {
     }
 
     fn failed(&mut self, app: &App, error: StoreError, events: impl IntoIterator<Item = Told>) {
-        if matches!(error, StoreError::Busy | StoreError::Full | StoreError::Unavailable) {
-            self.again.extend(events);
+        if error != StoreError::Busy {
+            app.metrics.store_failed();
+        }
+        if !matches!(error, StoreError::Busy | StoreError::Full | StoreError::Unavailable) {
+            tracing::error!(%error, "a change could not be stored");
             return;
         }
-        app.metrics.store_failed();
-        tracing::error!(%error, "a change could not be stored");
+        self.out_of_room = true;
+        let now = app.clock.now();
+        for (part, event) in events {
+            app.pools.at(part).untold(&event, now);
+        }
     }
 
     async fn write(
@@ -288,14 +288,15 @@ async fn still(
 }
 
 /// Takes as much of each part, so that none waits for another.
-fn take(app: &App, events: &mut Vec<Told>) {
-    let now = app.clock.now();
+fn take(app: &App) -> Vec<Told> {
+    let (now, mut events) = (app.clock.now(), Vec::new());
     let share = (TURN / usize::from(app.pools.count()).max(1)).max(1);
     for part in 0..app.pools.count() {
         let mut pool = app.pools.at(part);
         let some = std::iter::from_fn(|| pool.poll_event(now)).take(share);
         events.extend(some.map(|event| (part, event)));
     }
+    events
 }
 
 /// Asks Google about a key that the pool wants to know about.

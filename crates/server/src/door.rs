@@ -66,7 +66,7 @@ impl<'k> Came<'k> {
 #[derive(Default)]
 pub struct Door {
     strangers: Strangers,
-    invite: Option<Held>,
+    invite: Option<Arc<Held>>,
 }
 
 impl Door {
@@ -83,7 +83,8 @@ impl Door {
         if app.pools.of(id).knows(id) {
             return Ok(Door { strangers, invite: None });
         }
-        let invite = Some(Held::of(app, &String::from_utf8_lossy(code.as_bytes()))?);
+        let invite = Held::of(app, &String::from_utf8_lossy(code.as_bytes()))?;
+        let invite = Some(Arc::new(invite));
         Ok(Door { strangers: Strangers::Welcome, invite })
     }
 
@@ -93,7 +94,7 @@ impl Door {
     }
 
     /// The invite that was shown.
-    pub fn invite(&self) -> Option<&Held> {
+    pub fn invite(&self) -> Option<&Arc<Held>> {
         self.invite.as_ref()
     }
 }

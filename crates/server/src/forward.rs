@@ -39,7 +39,7 @@ pub struct Job<'a> {
     /// The key that the caller showed; none with an access token.
     pub key: Option<&'a ApiKey>,
     /// The invite that came with it.
-    pub invite: Option<&'a Held>,
+    pub invite: Option<&'a std::sync::Arc<Held>>,
     /// A waiting connection that dies under the request may be replaced by a fresh one.
     pub repeatable: bool,
 }

@@ -21,7 +21,7 @@ use potluck_edition::admission;
 use potluck_edition::calls::{self, Bearer};
 use potluck_edition::sockets::{self, Closing, MAX_MESSAGE, Unopened};
 use potluck_gemini::ApiKey;
-use potluck_gemini::answer::Problem;
+use potluck_gemini::answer::{Problem, Reason};
 use potluck_gemini::credential::{EphemeralToken, Shown};
 use potluck_gemini::live::{self, Setup};
 use tokio_tungstenite::WebSocketStream;
@@ -36,6 +36,7 @@ use crate::handle::Asked;
 use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::outgoing::{Body, Credential, Outgoing};
+use crate::settings::Admission;
 use crate::transport::{Answer, drain::Phase};
 use crate::{problem, tokens};
 use relay::{Between, Caller, Plain};
@@ -64,6 +65,12 @@ pub fn constrained(hand: &Hand, asked: &Asked<'_>, shown: Shown) -> Result<Reply
     let Shown::Ephemeral(token) = shown else {
         return answer(hand, asked, Came::Key(&problem::key(shown)?));
     };
+    // Nobody knows whose it is.
+    match hand.app.settings.admission {
+        Admission::Open => {}
+        Admission::Invite => return Err(Problem::new(Reason::NeedsInvite)),
+        Admission::Closed => return Err(Problem::new(Reason::Closed)),
+    }
     let (reply, upgrade, outgoing) = open(hand, asked)?;
     let hand = hand.clone();
     spawn(&hand.clone(), async move {

@@ -32,7 +32,7 @@ pub async fn told(app: &App, wanted: Wanted) -> Result<Reply, Problem> {
 
 /// Of each key, as comma-separated values.
 pub async fn table(app: &App, wanted: Wanted) -> Result<Reply, Problem> {
-    let of = wanted.key.map_or(UseOf::Each, |id| UseOf::Key(id.0));
+    let of = wanted.key.map_or(usage::EACH, |id| UseOf::Key(id.0));
     Ok(local::typed(usage::CSV, usage::csv(&read(app, wanted, of).await?)?))
 }
 

@@ -14,7 +14,6 @@ use crate::webhook;
 #[derive(Debug, Default)]
 pub struct Watchman {
     place_refused: Option<Mono>,
-    everyone: bool,
     failures: u64,
     store_failed: Option<Mono>,
 }
@@ -25,8 +24,6 @@ impl Watchman {
         let now = app.clock.now();
         match event {
             Event::Alarm(Alarm::OurPlace) => self.place_refused = Some(now.mono),
-            Event::Alarm(Alarm::Everyone) => self.everyone = true,
-            Event::Alarm(Alarm::EveryoneConfirmed | Alarm::EveryoneDead) => self.everyone = false,
             Event::State { id, state: State::Disabled { reason, .. } }
                 if *reason != Reason::Operator =>
             {
@@ -48,7 +45,7 @@ impl Watchman {
         let found = [
             (Kind::PoolLow, is_low(app)),
             (Kind::OurPlace, lately(self.place_refused)),
-            (Kind::Everyone, self.everyone),
+            (Kind::Everyone, app.pools.census().held > 0),
             (Kind::Store, !app.store.healthy() || lately(self.store_failed)),
         ];
         let mut alarms = app.alarms.lock();

@@ -78,7 +78,9 @@ impl Sender {
             .header("webhook-signature", self.signature(id, seconds, &body))
             .send(body);
         match sent {
-            Ok(_) => Ok(()),
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            // A redirect is not followed: whoever signs for one address does not mean another.
+            Ok(answer) => Err(format!("it answers {}", answer.status().as_u16())),
             // Says which status or what of the connection; the URL may hold a secret.
             Err(ureq::Error::StatusCode(status)) => Err(format!("it answers {status}")),
             Err(_) => Err("it cannot be reached".to_owned()),

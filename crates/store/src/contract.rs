@@ -266,7 +266,7 @@ async fn use_is_told_of_one_key_of_each_and_of_all_together(place: &dyn Place) {
     let all = vec![used(1, 8, "flash", 1), used(1, 9, "flash", 3), used(2, 9, "flash", 4)];
     store.add_usage(all.clone()).await.unwrap();
 
-    assert_eq!(store.usage(0, UseOf::Each).await.unwrap(), all);
+    assert_eq!(store.usage(0, UseOf::Each { most: 100 }).await.unwrap(), all);
     assert_eq!(store.usage(9, UseOf::Key(id(1))).await.unwrap(), [used(1, 9, "flash", 3)]);
     let together = store.usage(9, UseOf::All).await.unwrap();
     let of_all = Usage { key: [0; 16], ..used(1, 9, "flash", 7) };

@@ -129,7 +129,10 @@ pub enum UseOf {
     /// One key's.
     Key(RowId),
     /// Each key's.
-    Each,
+    Each {
+        /// Rows at most.
+        most: u32,
+    },
     /// That of all keys together, told of the key that is all zeros.
     All,
 }

@@ -154,6 +154,12 @@ pub const USAGE_SINCE: &str = "SELECT key_id, day, model,
         own_calls, own_tokens, failed_calls
     FROM usage WHERE day >= ?1 ORDER BY key_id, day, model";
 
+/// The same, no more than so many rows. 1 first day, 2 how many at most.
+pub const USAGE_OF_EACH: &str = "SELECT key_id, day, model,
+        lent_calls, lent_tokens, borrowed_calls, borrowed_tokens,
+        own_calls, own_tokens, failed_calls
+    FROM usage WHERE day >= ?1 ORDER BY key_id, day, model LIMIT ?2";
+
 /// Use of each key in all. 1 [`LARGEST`]. The columns have names, as D1 hands rows over by name.
 pub const USAGE_TOTALS: &str = "SELECT key_id,
         min(?1, sum(lent_calls)) AS lent_calls, min(?1, sum(lent_tokens)) AS lent_tokens,

@@ -133,7 +133,7 @@ pub fn usage(since_day: u32, of: UseOf) -> Vec<Statement> {
     let since_day = Value::from(since_day.max(1));
     vec![match of {
         UseOf::Key(id) => self::of(sql::USAGE_OF, vec![since_day, id.into()]),
-        UseOf::Each => self::of(sql::USAGE_SINCE, vec![since_day]),
+        UseOf::Each { most } => self::of(sql::USAGE_OF_EACH, vec![since_day, most.into()]),
         UseOf::All => self::of(sql::USAGE_OF_ALL, vec![since_day, bounded(sql::LARGEST)]),
     }]
 }

@@ -1,7 +1,8 @@
 //! What was used since it was last written down: by key, model and day.
 //!
 //! Rule: counting is a look into a small table, nothing else. The table is emptied by the
-//! half-minute; beyond its bound what is new is not told apart until then.
+//! half-minute, unless what it was emptied of before still waits to be told; beyond its bound models are
+//! not told apart.
 
 use hashbrown::HashTable;
 
@@ -31,6 +32,18 @@ pub struct Amount {
     pub failed_calls: u64,
 }
 
+impl Amount {
+    fn add(&mut self, more: &Amount) {
+        self.own_calls += more.own_calls;
+        self.own_tokens += more.own_tokens;
+        self.lent_calls += more.lent_calls;
+        self.lent_tokens += more.lent_tokens;
+        self.borrowed_calls += more.borrowed_calls;
+        self.borrowed_tokens += more.borrowed_tokens;
+        self.failed_calls += more.failed_calls;
+    }
+}
+
 /// An amount, and of what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Used {
@@ -53,6 +66,12 @@ struct Account {
     amount: Amount,
 }
 
+impl Account {
+    fn is(&self, slot: Slot, lane: u16, day_end: Wall) -> bool {
+        (self.slot, self.lane, self.day_end) == (slot, lane, day_end)
+    }
+}
+
 /// All that is not told yet.
 #[derive(Debug, Default)]
 pub(super) struct Books {
@@ -62,19 +81,25 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// The account of a key for what a lane serves, today; nothing where there is no room.
-    fn account(&mut self, slot: Slot, lane: u16, day_end: Wall) -> Option<&mut Amount> {
-        let wanted = |one: &Account| (one.slot, one.lane, one.day_end) == (slot, lane, day_end);
-        let hash = hash(slot, lane);
-        let room = self.open.len() < MOST;
-        let found = self.open.entry(hash, wanted, |one| self::hash(one.slot, one.lane));
-        match found {
-            hashbrown::hash_table::Entry::Occupied(entry) => Some(&mut entry.into_mut().amount),
-            hashbrown::hash_table::Entry::Vacant(entry) => room.then(|| {
-                let amount = Amount::default();
-                &mut entry.insert(Account { slot, lane, day_end, amount }).into_mut().amount
-            }),
-        }
+    /// The account of a key for what a lane serves, today. Where there is no room for one of its own, that
+    /// of no model, of which a key has one a day.
+    fn account(&mut self, slot: Slot, lane: u16, day_end: Wall) -> &mut Amount {
+        let known = |lane| move |one: &Account| one.is(slot, lane, day_end);
+        let full = self.open.len() >= MOST;
+        let lane = match full && self.open.find(hash(slot, lane), known(lane)).is_none() {
+            true => NO_LANE,
+            false => lane,
+        };
+        let rehash = |one: &Account| hash(one.slot, one.lane);
+        let entry = self.open.entry(hash(slot, lane), known(lane), rehash);
+        let amount = Amount::default();
+        &mut entry.or_insert(Account { slot, lane, day_end, amount }).into_mut().amount
+    }
+
+    /// Takes out an account of a key for what a lane serves, of whatever day.
+    fn take(&mut self, slot: Slot, lane: u16) -> Option<Account> {
+        let is = |one: &Account| (one.slot, one.lane) == (slot, lane);
+        self.open.find_entry(hash(slot, lane), is).ok().map(|entry| entry.remove().0)
     }
 
     pub(super) fn has_closed(&self) -> bool {
@@ -98,13 +123,18 @@ impl<S: Clone> Pool<S> {
     /// Has what a key gave and took told with the next events.
     pub fn flush_usage_of(&mut self, id: KeyId) {
         let Some(slot) = self.keys.find(id) else { return };
-        let mine: Vec<Account> =
-            self.books.open.extract_if(|account| account.slot == slot).collect();
-        mine.into_iter().for_each(|account| self.close(account));
+        for lane in (0..self.lanes.len()).chain([NO_LANE]) {
+            while let Some(account) = self.books.take(slot, lane) {
+                self.close(account);
+            }
+        }
     }
 
     /// Has what all keys gave and took told with the next events.
     pub fn flush_usage(&mut self) {
+        if self.books.closed.len() >= MOST {
+            return;
+        }
         let open = std::mem::take(&mut self.books.open);
         open.into_iter().for_each(|account| self.close(account));
     }
@@ -128,10 +158,20 @@ impl<S: Clone> Pool<S> {
         count: impl FnOnce(&mut Amount),
     ) {
         let day_end = self.day_end(now);
-        if let Some(amount) = self.books.account(slot, lane.unwrap_or(NO_LANE), day_end) {
-            count(amount);
-        }
+        count(self.books.account(slot, lane.unwrap_or(NO_LANE), day_end));
         self.touch(slot, now);
+    }
+
+    /// What was told could not be stored, and is told again.
+    pub(super) fn note_again(&mut self, used: &Used, now: Now) {
+        let Some(slot) = self.keys.find(used.id) else { return };
+        let lane = self.lane_named(&used.model).unwrap_or(NO_LANE);
+        self.books.account(slot, lane, used.day_end).add(&used.amount);
+        self.touch(slot, now);
+    }
+
+    fn lane_named(&self, model: &str) -> Option<u16> {
+        self.lanes.all().find(|(_, lane)| *lane.model == *model).map(|(at, _)| at)
     }
 
     /// A call was served: counts it for both sides.
@@ -173,14 +213,15 @@ impl<S: Clone> Pool<S> {
     /// Another part of the pool served this bearer: here the loan is only told.
     pub fn borrowed_elsewhere(&mut self, id: KeyId, model: &str, tokens: u64, now: Now) {
         let Some(slot) = self.keys.find(id) else { return };
-        let lane = self.lanes.all().find(|(_, lane)| *lane.model == *model).map(|(at, _)| at);
-        self.count_borrowed(slot, lane, (1, tokens), now);
+        self.count_borrowed(slot, self.lane_named(model), (1, tokens), now);
     }
 
-    /// A call of a bearer's was served by nobody.
+    /// A call of a bearer's was served by nobody. What never served may be no model at all, but whatever
+    /// a caller wrote.
     pub(super) fn count_failed(&mut self, x: &Exchange, now: Now) {
         if let Some(own) = x.own {
-            self.note_use(own, x.lane, now, |amount| amount.failed_calls += 1);
+            let lane = x.lane.filter(|lane| self.lanes.at(*lane).served);
+            self.note_use(own, lane, now, |amount| amount.failed_calls += 1);
         }
     }
 

@@ -72,6 +72,34 @@ impl<S: Clone> Pool<S> {
         self.books.next().map(Event::Usage).or_else(|| self.take_quota())
     }
 
+    /// What an event says could not be done: it is told again, as it is by then. So whatever waits for a
+    /// store waits here, where it cannot overflow.
+    pub fn untold(&mut self, event: &Event<S>, now: Now) {
+        match event {
+            Event::State { id, .. } => self.mark_id(*id, mark::STATE),
+            Event::Cooldowns { id, .. } => self.mark_id(*id, mark::COOLDOWNS),
+            Event::Limits { id, .. } => self.mark_id(*id, mark::LIMITS),
+            Event::Learned { id, .. } => self.mark_id(*id, mark::LEARNED),
+            Event::Probe { id, .. } => self.mark_id(*id, mark::PROBE),
+            Event::Usage(used) => self.note_again(used, now),
+            Event::Quota { scope, .. } => self.mark_quota_of(scope),
+            Event::Withdrawn { id, tombstone } => {
+                self.events.notices.push_back(Notice::Withdrawn(*id, *tombstone));
+            }
+            Event::TombstoneLifted(tombstone) => {
+                self.events.notices.push_back(Notice::Lifted(*tombstone));
+            }
+            Event::Erase(id) => self.events.notices.push_back(Notice::Erased(*id)),
+            Event::Alarm(alarm) => self.events.alarm(*alarm),
+        }
+    }
+
+    fn mark_id(&mut self, id: KeyId, marks: u8) {
+        if let Some(slot) = self.keys.find(id) {
+            self.mark(slot, marks);
+        }
+    }
+
     /// Whether there is anything to be stored, probed or told.
     pub fn has_events(&self) -> bool {
         let Events { dirty, notices, quotas, alarms, .. } = &self.events;

@@ -94,6 +94,14 @@ impl<S: Clone> Pool<S> {
         }
     }
 
+    /// Puts the quota of a scope, as it was told, among the events.
+    pub(super) fn mark_quota_of(&mut self, scope: &str) {
+        let is = |lane: &u16| self.plain_scope(*lane).is_some_and(|own| own.to_string() == scope);
+        if let Some(lane) = (0..self.lanes.len()).find(is) {
+            self.mark_quota(lane);
+        }
+    }
+
     /// Notes that it changed which keys are of one project: each keeps its project's name.
     pub(super) fn mark_family(&mut self, slot: Slot) {
         self.family_of(slot).into_iter().for_each(|slot| self.mark(slot, mark::LEARNED));

@@ -22,12 +22,15 @@ struct Form {
     keeps_prefix: bool,
 }
 
+/// How a token of Google's for people begins: of all forms the only one in small letters alone.
+const OAUTH: &str = "ya29.";
+
 const FORMS: [Form; 12] = [
     // A key is 39 bytes long; a shortened one is not shown either.
     Form { prefix: "AIza", word: false, least: 4, alphabet: is_token, keeps_prefix: false },
     Form { prefix: "AQ.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
     Form { prefix: "IQ.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
-    Form { prefix: "ya29.", word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
+    Form { prefix: OAUTH, word: true, least: 8, alphabet: is_dotted, keeps_prefix: false },
     // Our own: access tokens and invites.
     Form { prefix: "ptk_", word: true, least: 8, alphabet: is_token, keeps_prefix: false },
     Form { prefix: "pti_", word: true, least: 8, alphabet: is_token, keeps_prefix: false },
@@ -78,8 +81,11 @@ pub(super) fn clean<'t>(text: &'t str, keys: &[&ApiKey]) -> Cow<'t, str> {
 
 /// Whether there is anything of a secret's own form in a text; numbers of projects are none.
 pub(super) fn hold_secret(text: &str) -> bool {
+    // Most texts that are asked about are names of models, which have neither.
+    let spelled = text.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let mut forms = FORMS.iter().filter(|form| !form.keeps_prefix);
-    forms.any(|form| text.contains(form.prefix) && without(text, form) != text)
+    (spelled || text.contains(OAUTH))
+        && forms.any(|form| text.contains(form.prefix) && without(text, form) != text)
 }
 
 /// The text without the key and without any piece of it: long messages are cut, and a cut may go

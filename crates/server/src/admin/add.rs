@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, stream};
-use potluck_core::{KeyId, KeyRecord, Limits, State, Usage, Wall};
+use potluck_core::KeyId;
 use potluck_edition::admin::adding::{self, Became, Line, Report};
 use potluck_edition::admin::checking::Said;
 use potluck_gemini::ApiKey;
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::check;
 use crate::app::{App, Hand};
 use crate::erasures::Moment;
-use crate::lent::Lent;
+use crate::join::{Seated, seat};
 use crate::{Reply, clock, local};
 
 /// Adds the keys of a text, and tells what became of each line.
@@ -111,33 +111,14 @@ async fn ended(app: &App, adding: Adding<'_>) -> Became {
             return Became::Failed;
         }
     }
-    let record = KeyRecord {
-        id,
-        added: Wall(clock::wall().0),
-        limits: Limits::default(),
-        state: State::Active,
-        cooldowns: Vec::new(),
-        usage: Usage::default(),
-        learned: Box::default(),
+    let became = match seat(app, key, since) {
+        Seated::Seated => Became::Added(id),
+        Seated::Already => Became::Known(id),
+        Seated::Gone => Became::Withdrawn,
+        Seated::Full => Became::Full,
     };
-    let became = seat(app, record, key, since);
     if became == Became::Full && app.store.erase(id.0).await.is_err() {
         return Became::Failed;
     }
     became
-}
-
-/// Takes a key that is on the disk into the pool.
-fn seat(app: &App, record: KeyRecord, key: &ApiKey, since: Moment) -> Became {
-    let id = record.id;
-    let mut pool = app.pools.of(id);
-    if pool.is_withdrawn(app.tombstone(key)) || app.erasures.since(since, id) {
-        // Just now: its row is erased already.
-        return Became::Withdrawn;
-    }
-    match pool.knows(id) {
-        true => Became::Known(id),
-        false if pool.restore(record, Lent::of(key), app.clock.now()) => Became::Added(id),
-        false => Became::Full,
-    }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use potluck_vault::{Recognised, Sealed, Vault};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::open::{self, APPLICATION_ID, FILE, LOG, WAIT_FOR_OTHERS};
 use super::{read, since};
@@ -107,8 +107,7 @@ pub fn restore(
     if filled && !replace {
         return Err(CopyError::There(to));
     }
-    // Data that cannot be read any more is what copies are for: it remembers nothing then.
-    let stones = if filled { since::stones(&to).unwrap_or_default() } else { HashMap::new() };
+    let stones = if filled { remembered(&to)? } else { HashMap::new() };
     let cannot = |error| CopyError::System { path: to.clone(), error };
     let partial = partial(&to);
     copy(from, &partial, &to)?;
@@ -144,6 +143,20 @@ pub fn opens_with(folder: &Path, vault: &Vault) -> Result<Option<(u64, bool)>, C
         conn.query_row(crate::sql::READ_CHECK, [], |row| row.get(0)).optional()?;
     let opens = written.is_none_or(|check| vault.recognises(&check) != Recognised::Foreign);
     Ok(Some((keys, opens)))
+}
+
+/// What was withdrawn from the data that is there. Data that is broken is what copies are for: it
+/// remembers nothing. Whatever else keeps it from being read must not bring a withdrawn key back.
+fn remembered(data: &Path) -> Result<since::Stones, CopyError> {
+    match since::stones(data) {
+        Ok(stones) => Ok(stones),
+        Err(error) => match error.sqlite_error_code() {
+            // Some other program's, without such a table.
+            Some(ErrorCode::Unknown) => Ok(HashMap::new()),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Ok(HashMap::new()),
+            _ => Err(error.into()),
+        },
+    }
 }
 
 /// All keys of a folder, which may be in use, with their ids, as they are sealed.

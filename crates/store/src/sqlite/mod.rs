@@ -10,7 +10,8 @@
 //! the file and cut to nothing, since older copies of a page would stay in it.
 //!
 //! - [`open`](SqliteStore::open): folder, lock, checks, schema; every way to fail has a sentence;
-//! - `writer`: the thread, its groups and its judgement of errors;
+//! - `writer`: the thread, its groups and its judgement of errors; `reader`: the one that reads what takes
+//!   long;
 //! - [`copy`](mod@copy): backups; `since`: what stays out of one that comes back;
 //! - `write`, `read`: the statements; `admission`: those about tokens and invites.
 
@@ -19,6 +20,7 @@ pub mod copy;
 mod migrate;
 mod open;
 mod read;
+mod reader;
 mod rekey;
 mod since;
 #[cfg(test)]
@@ -40,15 +42,18 @@ use crate::rows::{
 };
 use crate::{Answer, Inserted, Store, StoreError};
 pub use open::OpenError;
+use reader::Reader;
 use writer::{Queue, Write, Writer};
 
 /// A [`Store`] in one folder of this machine.
 ///
-/// Requests are queued when a method is called, not when its answer is polled. Dropping the store
+/// Requests are queued when a method is called, not when its answer is polled; use by days is read beside
+/// them, as it was when they were last committed. Dropping the store
 /// waits until what is queued is written.
 pub struct SqliteStore {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
+    reader: Reader,
 }
 
 impl SqliteStore {
@@ -63,7 +68,8 @@ impl SqliteStore {
             .name("potluck-store".to_owned())
             .spawn(move || writer.run())
             .map_err(OpenError::Thread)?;
-        Ok(SqliteStore { queue, thread: Some(thread) })
+        let reader = Reader::of(folder).map_err(OpenError::Thread)?;
+        Ok(SqliteStore { queue, thread: Some(thread), reader })
     }
 
     /// Whether there is data in `folder` that no process has in hand.
@@ -126,7 +132,10 @@ impl Store for SqliteStore {
     }
 
     fn usage(&self, since_day: u32, of: UseOf) -> Answer<Vec<Usage>> {
-        self.write(false, move |conn| read::usage_since(conn, since_day, of))
+        if self.queue.is_closed() {
+            return Box::pin(std::future::ready(Err(StoreError::Closed)));
+        }
+        self.reader.ask(move |conn| read::usage_since(conn, since_day, of))
     }
 
     fn set_learned(&self, learned: Vec<Learned>) -> Answer<()> {

@@ -38,7 +38,7 @@ pub(super) fn usage_since(
     let since_day = since_day.max(1);
     match of {
         UseOf::Key(id) => all(conn, sql::USAGE_OF, params![since_day, id], usage),
-        UseOf::Each => all(conn, sql::USAGE_SINCE, [since_day], usage),
+        UseOf::Each { most } => all(conn, sql::USAGE_OF_EACH, [since_day, most], usage),
         UseOf::All => all(conn, sql::USAGE_OF_ALL, params![since_day, sql::LARGEST as i64], usage),
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::copy::CopyError;
 use super::migrate::{Unfit, migrate};
+use super::open::WAIT_FOR_OTHERS;
 use super::{open, read, write};
 use crate::migrations::MIGRATIONS;
 use crate::rows::RowId;
@@ -22,6 +23,7 @@ pub(super) type Stones = HashMap<RowId, (i64, bool)>;
 /// The tombstones of the data that is there.
 pub(super) fn stones(present: &Path) -> rusqlite::Result<Stones> {
     let conn = Connection::open_with_flags(present, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.busy_timeout(WAIT_FOR_OTHERS)?;
     let barred: Vec<RowId> = match conn.column_exists(None, "tombstones", "barred")? {
         true => read::all(&conn, sql::ALL_BARRED, [], |row| row.get(0))?,
         false => Vec::new(),

@@ -70,6 +70,10 @@ impl Queue {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
