@@ -112,6 +112,8 @@ fn a_key_that_nobody_knows_goes_nowhere_unless_strangers_are_welcome() {
             let asked = table.ask(call, |_| None);
             assert_eq!((asked.tried, asked.result), (vec![], Result::Refused(refusal)));
         }
+        let failed = |(name, count): &(&str, u64)| *name == "failed" && *count > 0;
+        assert!(!table.pool.metrics().ended.iter().any(failed), "no failure of ours");
         assert_eq!(table.ask(plain(0), |_| None).result, Result::Answer);
         // A key that died is known, and proves itself as ever.
         while table.state(1) != "disabled" {

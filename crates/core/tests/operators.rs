@@ -3,7 +3,7 @@
 
 mod table;
 
-use potluck_core::{Alarm, Changed, Event, KeyId, LimitsPatch, Sought, State};
+use potluck_core::{Alarm, Call, Changed, Event, KeyId, LimitsPatch, Sought, State};
 use table::*;
 
 #[test]
@@ -187,6 +187,65 @@ fn a_key_that_was_put_out_does_not_come_back_by_leaving_first() {
 
     table.pool.withdraw(id(0), grave(0), table.now);
     assert_eq!(table.pool.change(id(0), Some(grave(0)), &back, table.now), Changed::MayRejoin);
+}
+
+#[test]
+fn a_sentence_is_found_however_it_is_written() {
+    let mut table = Table::of(3);
+    table.call(0, |key| (key == 1).then(dead));
+    table.call(0, |key| (key == 1).then(dead));
+    let why = table.pool.me(id(1), table.now).unwrap().why;
+    assert!(why.starts_with("Google"), "{why}");
+    let found = |text: &str| {
+        let sought = Sought { text: Some(text), ..Sought::default() };
+        table.pool.list(0, 9, sought, table.now).keys.len()
+    };
+
+    assert_eq!(found("google says"), 1);
+    assert_eq!(found(&id(2).to_string()[..9]), 1);
+    assert_eq!((found("googly"), found("")), (0, 3));
+}
+
+#[test]
+fn what_could_not_be_stored_is_told_again_and_adds_up() {
+    let mut table = Table::of(2);
+    (0..3).for_each(|_| drop(table.serve(0)));
+    table.pool.put_out(id(1), table.now);
+    table.pool.flush();
+    let told = table.events();
+    assert!(told.iter().any(|event| matches!(event, Event::Usage(_))), "{told:?}");
+
+    told.iter().for_each(|event| table.pool.untold(event, table.now));
+    (0..2).for_each(|_| drop(table.serve(0)));
+    table.pool.flush();
+
+    let again = table.events();
+    let served = |events: &[Event<u32>]| -> u64 {
+        let amounts = events.iter().filter_map(|event| match event {
+            Event::Usage(used) => Some(used.amount.own_calls + used.amount.lent_calls),
+            _ => None,
+        });
+        amounts.sum()
+    };
+    assert_eq!((served(&told), served(&again)), (3, 5));
+    let state = |event: &Event<u32>| matches!(event, Event::State { id: of, .. } if *of == id(1));
+    assert!(again.iter().any(state), "{again:?}");
+}
+
+#[test]
+fn a_model_that_never_served_is_counted_without_a_name() {
+    let mut table = Table::of(1);
+    let call = Call { model: Some("no-model"), ..Call::plain(id(0), MODEL) };
+    table.ask(call, |_| Some(error(503, "The service is currently unavailable.")));
+    table.pool.flush();
+
+    let used = table.events().into_iter().find_map(|event| match event {
+        Event::Usage(used) => Some(used),
+        _ => None,
+    });
+
+    let used = used.unwrap();
+    assert_eq!((&*used.model, used.amount.failed_calls), ("", 1));
 }
 
 #[test]

@@ -349,6 +349,24 @@ async fn ephemeral_tokens_pass_untouched_on_their_own_sockets_alone() {
 }
 
 #[tokio::test]
+async fn a_door_that_is_not_open_to_strangers_is_not_open_to_ephemeral_tokens() {
+    let sim = sim(1);
+    for (mode, why) in [("closed", "POOL_CLOSED"), ("invite", "POOL_NEEDS_INVITE")] {
+        let potluck = Potluck::with(&sim.url(), &["--admission", mode]);
+        let constrained = format!("{SERVICE}{BIDI}Constrained?access_token=auth_tokens/x");
+
+        let Err(Error::Http(answer)) = knock(&potluck, &constrained, &[]).await else {
+            panic!("{mode}: it was let in")
+        };
+
+        assert_eq!(answer.status(), 403);
+        let body = answer.body().clone().unwrap_or_default();
+        assert!(String::from_utf8_lossy(&body).contains(why), "{mode}: {body:?}");
+    }
+    assert_eq!(sim.log().len(), 0);
+}
+
+#[tokio::test]
 async fn a_token_opens_plain_sockets_and_no_other() {
     let sim = sim(2);
     let potluck = Potluck::joined(&sim, 2);

@@ -29,7 +29,7 @@ impl Message {
     }
 }
 
-/// Takes messages, but answers the first two with 503.
+/// Takes messages, but answers the first with 503 and sends the second elsewhere.
 fn receiver() -> (String, mpsc::Receiver<Message>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -38,7 +38,11 @@ fn receiver() -> (String, mpsc::Receiver<Message>) {
         for (number, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             let Some(message) = read(&mut stream) else { continue };
-            let status = if number < 2 { "503 Service Unavailable" } else { "204 No Content" };
+            let status = match number {
+                0 => "503 Service Unavailable",
+                1 => "308 Permanent Redirect\r\nlocation: /elsewhere",
+                _ => "204 No Content",
+            };
             let answer =
                 format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             let _ = stream.write_all(answer.as_bytes());
@@ -98,12 +102,7 @@ fn an_alarm_reaches_the_webhook_signed_though_it_fails_at_first_and_holds_no_key
 fn alarms_that_stand_and_late_ones_are_told_to_operators() {
     let sim = sim(4);
     let potluck = Potluck::joined(&sim, 4);
-    let alarms = || {
-        let token = format!("Bearer {}", potluck.admin_token());
-        let ask = Ask::get("/pool/admin/v1/alarms").header("authorization", &token);
-        potluck.ask(ask).json()
-    };
-    assert_eq!(alarms(), json!({ "standing": [], "late": [] }));
+    assert_eq!(alarms(&potluck), json!({ "standing": [], "late": [] }));
     let out = |out: bool| {
         for number in 1..=4 {
             let id = potluck.me(&key(number))["id"].as_str().unwrap().to_owned();
@@ -113,21 +112,47 @@ fn alarms_that_stand_and_late_ones_are_told_to_operators() {
             assert_eq!(potluck.ask(change).status, 200);
         }
     };
-    let until = |holds: &dyn Fn(&Value) -> bool| {
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        while !holds(&alarms()) {
-            assert!(std::time::Instant::now() < end, "{}", alarms());
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-    };
 
     out(true);
-    until(&|alarms| alarms["standing"][0]["alarm"] == "pool-low");
+    until(&potluck, |alarms| alarms["standing"][0]["alarm"] == "pool-low");
     out(false);
-    until(&|alarms| alarms["standing"] == json!([]));
-    let late = alarms()["late"].clone();
+    until(&potluck, |alarms| alarms["standing"] == json!([]));
+    let late = alarms(&potluck)["late"].clone();
     assert_eq!((&late[0]["change"], &late[1]["change"]), (&json!("cleared"), &json!("raised")));
     assert_eq!(late.as_array().unwrap().len(), 2, "what an operator puts out has not died");
+}
+
+#[test]
+fn the_alarm_about_everyone_is_over_when_the_keys_were_good_after_all() {
+    let sim = sim(6);
+    let potluck = Potluck::joined(&sim, 6);
+    let all =
+        |state: KeyState| (1..=6).for_each(|n| assert!(sim.set_state(&key(n), state.clone())));
+
+    all(KeyState::Invalid);
+    (0..3).for_each(|_| drop(potluck.generate(&key(1), "x")));
+    until(&potluck, |alarms| alarms["standing"].to_string().contains("everyone"));
+    all(KeyState::Good);
+    (1..=6).for_each(|n| drop(potluck.generate(&key(n), "x")));
+
+    until(&potluck, |alarms| alarms["standing"] == json!([]));
+    let changes = alarms(&potluck)["late"].to_string();
+    assert!(changes.contains("cleared"), "{changes}");
+}
+
+/// What operators are told.
+fn alarms(potluck: &Potluck) -> Value {
+    let token = format!("Bearer {}", potluck.admin_token());
+    let ask = Ask::get("/pool/admin/v1/alarms").header("authorization", &token);
+    potluck.ask(ask).json()
+}
+
+fn until(potluck: &Potluck, holds: impl Fn(&Value) -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    while !holds(&alarms(potluck)) {
+        assert!(std::time::Instant::now() < end, "{}", alarms(potluck));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn keys_are_found_by_a_part_of_their_id_and_by_why_they_are_out() {
     };
 
     assert_eq!(found(&format!("text={}", &second[..8])), [second.as_str()]);
-    assert_eq!(found("text=OPERATOR"), [second.as_str()]);
+    assert_eq!(found("text=THE+Operator+has"), [second.as_str()]);
     assert_eq!(found("text=operator&state=active").len(), 0);
     assert_eq!(found("").len(), 3);
 }

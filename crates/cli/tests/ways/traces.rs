@@ -6,7 +6,8 @@ use std::sync::mpsc;
 
 use gemini_sim::KeyState;
 
-use crate::common::serving::{Potluck, key, sim};
+use crate::common::raw::Ask;
+use crate::common::serving::{Potluck, key, prompt, sim};
 
 /// A collector; what it was sent, body by body.
 fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
@@ -53,6 +54,14 @@ fn each_call_and_each_attempt_is_a_span_without_key_or_prompt() {
     for _ in 0..4 {
         assert_eq!(potluck.generate(&key(1), "a most secret prompt").status, 200);
     }
+    // Some put their key where the model is named.
+    let path = format!("/v1beta/models/{}:generateContent", key(2));
+    let misplaced = Ask::post(&path).header("x-goog-api-key", &key(1)).json(&prompt("x"));
+    assert_eq!(potluck.ask(misplaced).status, 404);
+    let sights = Ask::get("/pool/admin/v1/sights?after=0.0");
+    let token = format!("Bearer {}", potluck.admin_token());
+    let seen = potluck.ask(sights.header("authorization", &token));
+    assert!(!String::from_utf8_lossy(&seen.body).contains("AIza"), "{seen:?}");
     potluck.signal("-TERM");
     assert_eq!(potluck.end(), Some(0));
 
@@ -60,10 +69,10 @@ fn each_call_and_each_attempt_is_a_span_without_key_or_prompt() {
 
     let holds =
         |text: &str| sent.windows(text.len()).filter(|part| *part == text.as_bytes()).count();
-    assert_eq!(holds("exchange"), 7);
+    assert_eq!(holds("exchange"), 8);
     assert_eq!(holds("key-dead"), 1, "the dead key's attempt, and the one that followed it");
     assert_eq!(holds("served"), 7);
-    assert!(holds("gemini-2.5-flash") >= 7 && holds("potluck.verdict") == 8);
+    assert!(holds("gemini-2.5-flash") >= 7 && holds("potluck.verdict") >= 9);
     for secret in ["AIza", "secret prompt", &id] {
         assert_eq!(holds(secret), 0, "{secret}");
     }

@@ -110,3 +110,23 @@ fn damage(writer: &Writer) {
     )
     .unwrap();
 }
+
+#[test]
+fn use_is_read_though_nothing_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path(), &vault(1)).unwrap();
+    block_on(store.insert(contract_row(1), contract_stone(1))).unwrap();
+    let amount = crate::rows::UsageTotal { own_calls: 3, ..Default::default() };
+    let used = Usage { key: contract_row(1).id, day: 5, model: "m".to_owned(), amount };
+    block_on(store.add_usage(vec![used.clone()])).unwrap();
+    let other = other_program(folder.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let unwritten = store.add_usage(vec![used.clone()]);
+
+    assert_eq!(block_on(store.usage(1, UseOf::Each { most: 9 })), Ok(vec![used]));
+
+    other.execute_batch("COMMIT").unwrap();
+    block_on(unwritten).unwrap();
+    block_on(store.close()).unwrap();
+    assert_eq!(block_on(store.usage(1, UseOf::All)), Err(StoreError::Closed));
+}
