@@ -209,14 +209,18 @@ fn a_sentence_is_found_however_it_is_written() {
 #[test]
 fn what_could_not_be_stored_is_told_again_and_adds_up() {
     let mut table = Table::of(2);
-    (0..3).for_each(|_| drop(table.serve(0)));
+    for _ in 0..3 {
+        table.serve(0);
+    }
     table.pool.put_out(id(1), table.now);
     table.pool.flush();
     let told = table.events();
     assert!(told.iter().any(|event| matches!(event, Event::Usage(_))), "{told:?}");
 
     told.iter().for_each(|event| table.pool.untold(event, table.now));
-    (0..2).for_each(|_| drop(table.serve(0)));
+    for _ in 0..2 {
+        table.serve(0);
+    }
     table.pool.flush();
 
     let again = table.events();

@@ -45,7 +45,7 @@ pub async fn join(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seated {
     /// It is there.
-    Seated,
+    Now,
     /// It was there already.
     Already,
     /// It was taken away just now.
@@ -64,7 +64,7 @@ pub fn seat(app: &App, key: &ApiKey, since: Moment) -> Seated {
     }
     match pool.knows(id) {
         true => Seated::Already,
-        false if pool.restore(fresh(id), Lent::of(key), app.clock.now()) => Seated::Seated,
+        false if pool.restore(fresh(id), Lent::of(key), app.clock.now()) => Seated::Now,
         false => Seated::Full,
     }
 }

@@ -112,7 +112,7 @@ async fn ended(app: &App, adding: Adding<'_>) -> Became {
         }
     }
     let became = match seat(app, key, since) {
-        Seated::Seated => Became::Added(id),
+        Seated::Now => Became::Added(id),
         Seated::Already => Became::Known(id),
         Seated::Gone => Became::Withdrawn,
         Seated::Full => Became::Full,
