@@ -22,6 +22,13 @@ pub(crate) struct Habit {
     pub(crate) clump: f32,
 }
 
+impl Habit {
+    /// What a day brings at the very most, of whom a day's limit is known or likely.
+    pub(crate) fn most(&self, limit: u32) -> u32 {
+        (self.usual + FARTHEST * self.spread.sqrt()).ceil().min(limit as f32) as u32
+    }
+}
+
 /// A habit that is being learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Learning {
@@ -33,6 +40,9 @@ pub(crate) struct Learning {
     hour: u8,
     in_hour: u16,
     busiest: u16,
+    /// The minute of that hour, and what came in it.
+    minute: u8,
+    in_minute: u8,
 }
 
 impl Learning {
@@ -40,10 +50,27 @@ impl Learning {
     pub(crate) fn came(&mut self, moment: Moment) {
         let hour = moment.hour() as u8;
         if self.hour != hour {
-            (self.hour, self.in_hour) = (hour, 0);
+            (self.hour, self.in_hour, self.in_minute) = (hour, 0, 0);
         }
+        if self.minute != moment.minute() {
+            (self.minute, self.in_minute) = (moment.minute(), 0);
+        }
+        self.in_minute = self.in_minute.saturating_add(1);
         self.in_hour = self.in_hour.saturating_add(1);
         self.busiest = self.busiest.max(self.in_hour);
+    }
+
+    /// The last call did not come after all.
+    pub(crate) fn left(&mut self) {
+        self.in_minute = self.in_minute.saturating_sub(1);
+        self.in_hour = self.in_hour.saturating_sub(1);
+    }
+
+    /// Calls that came in the present minute, as a clock shows it: never fewer than within the last sixty
+    /// seconds would have passed a limit of so many a minute. What is beyond this count is not told.
+    pub(crate) fn in_minute(&self, moment: Moment) -> Option<u32> {
+        let same = (self.hour, self.minute) == (moment.hour() as u8, moment.minute());
+        (self.in_minute < u8::MAX).then_some(if same { self.in_minute.into() } else { 0 })
     }
 
     /// A day is over that brought so many calls, and of `days` since then those after it none.
@@ -63,7 +90,12 @@ impl Learning {
             self.days = self.days.saturating_add(1);
             came = 0.0;
         }
-        (self.in_hour, self.busiest) = (0, 0);
+        (self.in_hour, self.busiest, self.in_minute) = (0, 0, 0);
+    }
+
+    /// The habit, as it was seen.
+    pub(crate) fn as_learned(&self) -> Habit {
+        Habit { usual: self.usual, spread: self.spread, clump: 0.0 }
     }
 
     /// The habit, of whom a day's limit is known or likely. Of a newcomer nothing else is known: a
@@ -87,7 +119,7 @@ impl Learning {
 impl fmt::Display for Learning {
     /// As [`Learning::parse`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Learning { usual, spread, at_once, days, hour, in_hour, busiest } = self;
+        let Learning { usual, spread, at_once, days, hour, in_hour, busiest, .. } = self;
         // What was forgotten for months is tiny, and would be long otherwise.
         write!(f, "{usual:e},{spread:e},{at_once:e},{days},{hour},{in_hour},{busiest}")
     }
@@ -101,7 +133,18 @@ impl Learning {
         let sound = numbers.into_iter().all(is_amount) && at_once <= 1.0;
         let (days, hour) = (days as u8, hour as u8);
         let (in_hour, busiest) = (in_hour as u16, busiest as u16);
-        sound.then_some(Learning { usual, spread, at_once, days, hour, in_hour, busiest })
+        let (minute, in_minute) = (0, 0);
+        sound.then_some(Learning {
+            usual,
+            spread,
+            at_once,
+            days,
+            hour,
+            in_hour,
+            busiest,
+            minute,
+            in_minute,
+        })
     }
 }
 
@@ -110,6 +153,9 @@ pub(crate) fn pace(days: u32) -> f32 {
     (1.0 / (days as f32 + 1.0)).max(SLOWEST_PACE)
 }
 
+/// A day is at most so many standard deviations from the usual one: chance alone would keep it nearer, but
+/// both are estimates.
+const FARTHEST: f32 = 4.0;
 /// What a newcomer is taken to want of the own limit,
 pub(crate) const NEW_USE: f32 = 0.5;
 /// give or take so much,

@@ -67,6 +67,11 @@ impl Usual for Vec<Rest> {
 }
 
 impl<S> Key<S> {
+    /// Whether anything of it stands in a ledger.
+    pub(crate) fn is_booked(&self) -> bool {
+        self.meters.iter().any(|meter| meter.booked.counts)
+    }
+
     pub(crate) fn new(id: KeyId, secret: S, limits: Limits, added: Wall) -> Self {
         let mut apart = Rare::<Apart>::default();
         if limits != Limits::USUAL {

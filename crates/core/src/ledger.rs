@@ -22,9 +22,9 @@ use self::{
     tokens::OfTokens,
 };
 use crate::{
-    habit,
+    habit::{self, Learning},
     id::KeyId,
-    meter::Booked,
+    meter::{Booked, Taken},
     quota::{Axis, Tiers},
     record::Room,
     time::Mono,
@@ -58,12 +58,19 @@ pub(crate) struct Ledger {
     clumps: f64,
     /// as far as today has not brought it.
     loose: f64,
+    /// What a day brings at the very most, and what today may yet.
+    peaks: u64,
+    most: u64,
     /// What was borrowed today, and the weight of those who asked.
     borrowed: u64,
     weight: u64,
     /// What each access token had of the left-over today.
     tokens: OfTokens,
     pace: Pace,
+    /// What other parts of the pool usually have served here that they owe,
+    guests: Learning,
+    /// and have had served today.
+    guests_taken: u32,
     /// Something was learned that is not kept yet.
     pub(crate) changed: bool,
 }
@@ -81,6 +88,11 @@ impl Moment {
     /// The hour of the day, from midnight.
     pub(crate) fn hour(&self) -> usize {
         (self.passed() as usize).min(HOURS - 1)
+    }
+
+    /// The minute of the hour.
+    pub(crate) fn minute(&self) -> u8 {
+        (self.passed().fract() * 60.0) as u8
     }
 
     /// What is left of the present hour.
@@ -116,6 +128,8 @@ pub(crate) enum Borrower {
         borrowed: u32,
         /// What the own keys may spend a day.
         weight: u32,
+        /// The own keys alone would serve it, too, but later: their day is not spent, only their minute.
+        ahead: bool,
     },
     /// A contributor of another part of the pool.
     Guest,
@@ -138,14 +152,16 @@ impl Ledger {
             self.hours.learn();
             self.changed |= self.used == self.day;
         }
+        let days = if self.day == 0 { 1 } else { today.saturating_sub(self.day) };
+        self.guests.learn(std::mem::take(&mut self.guests_taken), days);
         self.day = today;
-        self.loose = self.clumps;
+        (self.loose, self.most) = (self.clumps, self.peaks);
         (self.spent, self.taken, self.borrowed, self.weight) = (0, 0, 0, 0);
         self.tokens = OfTokens::default();
     }
 
-    /// Replaces what is booked of one project.
-    pub(crate) fn rebook(&mut self, old: Booked, new: Booked) {
+    /// Replaces what is booked of one project, of which so much was taken today.
+    pub(crate) fn rebook(&mut self, old: Booked, new: Booked, taken: u32) {
         if old == new {
             return;
         }
@@ -160,6 +176,8 @@ impl Ledger {
         self.spread += f64::from(new.spread) - f64::from(old.spread);
         self.clumps += f64::from(new.clump) - f64::from(old.clump);
         self.loose += f64::from(new.loose()) - f64::from(old.loose());
+        self.peaks = (self.peaks + u64::from(new.peak())).saturating_sub(u64::from(old.peak()));
+        self.most = (self.most + new.most(taken)).saturating_sub(old.most(taken));
     }
 
     /// A first limit is known: of today's calls so many were within it.
@@ -185,15 +203,17 @@ impl Ledger {
     }
 
     /// An entitled call came.
-    pub(crate) fn took(&mut self, moment: Moment) {
+    pub(crate) fn took(&mut self, taken: Taken, moment: Moment) {
         self.taken += 1;
+        self.most = self.most.saturating_sub(u64::from(taken.expected));
         self.changed = true;
         self.hours.came(moment);
         self.pace.came(moment.now);
     }
 
     /// It did not come after all.
-    pub(crate) fn untook(&mut self, moment: Moment) {
+    pub(crate) fn untook(&mut self, taken: Taken, moment: Moment) {
+        self.most += u64::from(taken.expected);
         self.taken = self.taken.saturating_sub(1);
         self.changed = true;
         self.hours.left(moment);
@@ -202,6 +222,18 @@ impl Ledger {
     /// Google told of it, under whatever name.
     pub(crate) fn is_used(&mut self, today: u32) {
         self.used = self.used.max(today);
+    }
+
+    /// A call came that another part of the pool owes.
+    pub(crate) fn took_in(&mut self, moment: Moment) {
+        self.guests_taken = self.guests_taken.saturating_add(1);
+        self.guests.came(moment);
+    }
+
+    /// It was not served here after all.
+    pub(crate) fn left_again(&mut self) {
+        self.guests_taken = self.guests_taken.saturating_sub(1);
+        self.guests.left();
     }
 
     /// A call is about to be sent.
@@ -242,8 +274,10 @@ impl Ledger {
         let more = u64::from(beside.newcomers) * u64::from(self.day_limit().unwrap_or(0));
         let capacity = self.capacity + more;
         let left = capacity.saturating_sub(self.spent);
-        let entitled = capacity.saturating_sub(self.taken);
-        Room { left, kept: self.to_come(beside, more, moment).min(entitled) }
+        let guests = self.guests.as_learned().most(u32::MAX).saturating_sub(self.guests_taken);
+        let most = self.most + more + u64::from(guests);
+        let most = capacity.saturating_sub(self.taken).min(most);
+        Room { left, kept: self.to_come(beside, more, moment).min(most) }
     }
 
     /// The same for a borrower, from whom something is kept for others who have had less.
@@ -257,9 +291,10 @@ impl Ledger {
     /// this hour, and more, for days differ, calls come by chance, and some come all at once.
     fn to_come(&self, beside: Beside, more: u64, moment: Moment) -> u64 {
         let share = f64::from(self.hours.to_come(moment));
+        let guests = self.guests.as_learned();
         let usual = self.usual.max(0.0) + more as f64 * f64::from(habit::NEW_USE);
-        let mean = usual * share;
-        let of_days = self.spread.max(0.0) * share * share;
+        let mean = (usual + f64::from(guests.usual)) * share;
+        let of_days = (self.spread.max(0.0) + f64::from(guests.spread)) * share * share;
         let of_clumps = self.loose.max(0.0) * share * (1.0 - share);
         let safety = SAFETY / f64::from(beside.parts.max(1)).sqrt();
         (mean + safety * (mean + of_days + of_clumps + AT_LEAST).sqrt()) as u64
@@ -274,7 +309,8 @@ impl Ledger {
     /// Whether a call that borrows may be served.
     pub(crate) fn lends(&mut self, borrower: Borrower, beside: Beside, moment: Moment) -> bool {
         let day = !self.is_bounded(beside) || self.outlook_of(borrower, beside, moment).has_more();
-        day && self.minute(moment.now).is_none_or(Room::has_more)
+        let ahead = matches!(borrower, Borrower::Brings { ahead: true, .. });
+        day && (ahead || self.minute(moment.now).is_none_or(Room::has_more))
     }
 
     /// Whether so little is left that it matters with whose key a call is served.
@@ -286,7 +322,7 @@ impl Ledger {
     fn kept_for_others(&self, borrower: Borrower, moment: Moment) -> i64 {
         let headroom = self.headroom(moment);
         let (borrowed, weight) = match borrower {
-            Borrower::Brings { borrowed, weight } => (borrowed, weight.max(1)),
+            Borrower::Brings { borrowed, weight, .. } => (borrowed, weight.max(1)),
             Borrower::Guest => return 0,
             Borrower::Nobody => return 2 * headroom,
             Borrower::Token { borrowed } => {

@@ -11,7 +11,7 @@ mod kept;
 use std::time::Duration;
 
 use crate::{
-    habit::Learning,
+    habit::{Habit, Learning},
     ledger::Moment,
     quota::{Allowance, Axis, Tiers},
     rare::{Rare, Usual},
@@ -93,6 +93,13 @@ impl Default for Seldom {
     }
 }
 
+/// A call that the own keys alone would have served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// It was among the most that was booked.
+    pub(crate) expected: bool,
+}
+
 /// What a ledger holds of one project.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Booked {
@@ -114,6 +121,17 @@ pub(crate) struct Booked {
 }
 
 impl Booked {
+    /// What a whole day may bring at the very most.
+    pub(crate) fn peak(&self) -> u32 {
+        let Booked { usual, spread, clump, .. } = *self;
+        Habit { usual, spread, clump }.most(self.capacity)
+    }
+
+    /// What today may yet bring of that, if so much has come.
+    pub(crate) fn most(&self, taken: u32) -> u64 {
+        self.peak().saturating_sub(taken).into()
+    }
+
     /// What may yet come at once today.
     pub(crate) fn loose(&self) -> f32 {
         if self.settled { 0.0 } else { self.clump }
@@ -307,18 +325,24 @@ impl Meter {
 
     /// Whether the contributor's own keys alone would serve a call now; if so it counts as taken.
     ///
-    /// Where a day's limit is known, that alone decides: who is served the first calls of a burst
-    /// is served no fewer than one who has to spread them over minutes.
-    pub(crate) fn takes(&mut self, day_limit: Option<u32>, moment: Moment) -> bool {
+    /// Where both are known, the day's limit and the minute's: what a burst has beyond its own minutes is
+    /// borrowed, or it would be taken from others who count on theirs.
+    pub(crate) fn takes(&mut self, day_limit: Option<u32>, moment: Moment) -> Option<Taken> {
         let entitled = match day_limit {
-            Some(limit) => self.taken < limit,
+            Some(limit) => self.taken < limit && self.has_own_minute(moment),
             None => self.takes_of_minute(moment.now),
         };
-        if entitled {
-            self.habit.came(moment);
+        if !entitled {
+            return None;
         }
-        self.taken = self.taken.saturating_add(u32::from(entitled));
-        entitled
+        self.habit.came(moment);
+        self.taken = self.taken.saturating_add(1);
+        Some(Taken { expected: self.taken <= self.booked.peak() })
+    }
+
+    fn has_own_minute(&self, moment: Moment) -> bool {
+        let limit = self.allowance.limit(Axis::MinuteRequests);
+        limit.zip(self.habit.in_minute(moment)).is_none_or(|(limit, came)| came < limit)
     }
 
     /// Whether what was taken changes what is booked: nothing was, or so much has come now that no
@@ -337,8 +361,11 @@ impl Meter {
     }
 
     /// A call that was counted as taken did not come.
-    pub(crate) fn untake(&mut self) {
+    pub(crate) fn untake(&mut self) -> Taken {
+        let expected = (1..=self.booked.peak()).contains(&self.taken);
         self.taken = self.taken.saturating_sub(1);
+        self.habit.left();
+        Taken { expected }
     }
 
     /// Adds another account of the same project's to this one.

@@ -190,7 +190,7 @@ impl<S: Clone> Pool<S> {
         meter.turn(today);
         meter.complete(&ledger.tiers, ledger.is_bounded(beside));
         let new = booked(meter, ledger.day_limit(), lends, day_is_spent);
-        ledger.rebook(std::mem::replace(&mut meter.booked, new), new);
+        ledger.rebook(std::mem::replace(&mut meter.booked, new), new, meter.taken);
     }
 
     /// Takes a key's accounts out of every ledger.
@@ -198,7 +198,7 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get_mut(slot) else { return };
         for meter in &mut key.meters {
             let old = std::mem::take(&mut meter.booked);
-            self.lanes.at_mut(meter.lane).ledger.rebook(old, Booked::default());
+            self.lanes.at_mut(meter.lane).ledger.rebook(old, Booked::default(), meter.taken);
         }
     }
 

@@ -58,6 +58,8 @@ impl<S: Clone> Pool<S> {
             Some(Kin::Heads(others)) => others.extend(joining),
             _ => key.apart.kin = Some(Box::new(Kin::Heads(joining))),
         }
+        // What is booked is of what was taken, which changes now.
+        self.unbook(head);
         for meter in meters {
             let lane = meter.lane;
             if self.keys.meter(head, lane).is_some()

@@ -6,6 +6,7 @@
 use crate::{
     event::{Event, mark},
     id::{Slot, seeded},
+    key::Key,
     learned::{MAX_ACCOUNTS, Words, text},
     ledger::Ledger,
     meter::{BELIEVED_FOR_DAYS, Kept, Meter},
@@ -128,12 +129,17 @@ impl<S: Clone> Pool<S> {
         ledger.recall_account(meter.taken, meter.borrowed, asked);
         let spent = meter.spent_its_day();
         meter.lane = quota;
+        let booked = self.keys.get(slot).is_some_and(Key::is_booked);
+        self.unbook(slot);
         let Some(key) = self.keys.get_mut(slot) else { return };
         match key.meters.iter_mut().find(|mine| mine.lane == quota) {
             Some(mine) => mine.merge(meter),
             None => {
                 key.open(meter);
             }
+        }
+        if booked {
+            self.book_all(slot, now);
         }
         if spent {
             self.weigh(slot, quota, now);

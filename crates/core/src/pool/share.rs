@@ -31,6 +31,9 @@ impl<S: Clone> Pool<S> {
         if let (Some(token), Some(Share::Borrows)) = (token(x), x.share) {
             self.ledger_mut(lane).unlent_to(token);
         }
+        if x.guest == Some(Guest::Entitled) && x.share.is_some() {
+            self.ledger_mut(lane).left_again();
+        }
         let Some(own) = x.own else { return };
         match x.share {
             Some(Share::Entitled) if x.tries > 0 && x.spent.is_none() => {
@@ -43,10 +46,9 @@ impl<S: Clone> Pool<S> {
 
     fn untake(&mut self, own: Slot, lane: u16, now: Now) {
         let moment = self.moment(now);
-        if let Some(meter) = self.meter(own, lane, now) {
-            meter.untake();
+        if let Some(taken) = self.meter(own, lane, now).map(Meter::untake) {
+            self.ledger_mut(lane).untook(taken, moment);
         }
-        self.ledger_mut(lane).untook(moment);
         self.book(own, lane, now);
         self.touch(own, now);
     }
@@ -79,10 +81,9 @@ impl<S: Clone> Pool<S> {
     pub(super) fn takes_own(&mut self, x: &Exchange, own: Slot, now: Now) {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else { return };
         let moment = self.moment(now);
-        if let Some(meter) = self.meter(own, lane, now)
-            && meter.takes(None, moment)
-        {
-            self.ledger_mut(lane).took(moment);
+        let taken = self.meter(own, lane, now).and_then(|meter| meter.takes(None, moment));
+        if let Some(taken) = taken {
+            self.ledger_mut(lane).took(taken, moment);
         }
     }
 
@@ -98,7 +99,12 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else {
             return Share::Entitled;
         };
-        if x.guest == Some(Guest::Entitled) || self.takes(x, lane, now) {
+        if x.guest == Some(Guest::Entitled) {
+            let moment = self.moment(now);
+            self.ledger_mut(lane).took_in(moment);
+            return Share::Entitled;
+        }
+        if self.takes(x, lane, now) {
             return Share::Entitled;
         }
         let borrower = match x.guest {
@@ -124,11 +130,9 @@ impl<S: Clone> Pool<S> {
         let likely = self.ledger_mut(lane).day_limit();
         let Some(meter) = self.meter(own, lane, now) else { return false };
         let limit = meter.allowance.limit(Axis::DayRequests).or(likely);
-        if !meter.takes(limit, moment) {
-            return false;
-        }
+        let Some(taken) = meter.takes(limit, moment) else { return false };
         let settles = meter.settles();
-        self.ledger_mut(lane).took(moment);
+        self.ledger_mut(lane).took(taken, moment);
         if settles {
             self.book(own, lane, now);
         }
@@ -148,8 +152,10 @@ impl<S: Clone> Pool<S> {
         let Some(own) = own.filter(|own| self.brings(*own, lane, now)) else {
             return Borrower::Nobody;
         };
-        let borrowed = self.meter(own, lane, now).map_or(0, |meter| meter.borrowed);
-        Borrower::Brings { borrowed, weight: self.day_limit(own, lane, now).unwrap_or(1) }
+        let weight = self.day_limit(own, lane, now).unwrap_or(1);
+        let meter = self.meter(own, lane, now);
+        let (borrowed, taken) = meter.map_or((0, 0), |meter| (meter.borrowed, meter.taken));
+        Borrower::Brings { borrowed, weight, ahead: taken < weight }
     }
 
     /// Whether a key is of use to others on a lane: lent there, and not closed to it.
