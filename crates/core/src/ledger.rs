@@ -339,14 +339,20 @@ impl Ledger {
         (self.capacity as f32 * HEADROOM * moment.of_day()) as i64
     }
 
+    /// An entitled call found no key that could serve it now.
+    pub(crate) fn ran_dry(&mut self, now: Mono) {
+        if self.boundless_minutes == 0 && self.a_minute > 0 {
+            self.pace.ran_dry(self.a_minute, now);
+        }
+    }
+
     /// What the minute has room for, and the entitled calls that it may bring yet; nothing where
     /// not all limits are known.
     pub(crate) fn minute(&mut self, now: Mono) -> Option<Room> {
         if self.boundless_minutes > 0 || self.a_minute == 0 {
             return None;
         }
-        let left = self.a_minute.saturating_sub(self.pace.sent(now));
-        Some(Room { left, kept: self.pace.coming(now) })
+        Some(self.pace.room(self.a_minute, now))
     }
 }
 

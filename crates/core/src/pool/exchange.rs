@@ -214,6 +214,9 @@ impl<S: Clone> Pool<S> {
             return beyond
                 .unwrap_or_else(|| self.refuse(Refusal::Reserved { wait: RESERVED_WAIT }));
         }
+        if let Some(lane) = x.lane.filter(|_| x.share == Some(Share::Entitled)) {
+            self.ledger_mut(lane).ran_dry(now.mono);
+        }
         match self.soonest(x, true, now).filter(|wake| *wake <= x.patience) {
             Some(until) => Step::Wait { until },
             None => match self.beyond(x, now).and_then(|slot| self.attempt(x, slot, now)) {
