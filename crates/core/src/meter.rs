@@ -307,9 +307,11 @@ impl Meter {
         }
     }
 
-    /// Whether a limit that only the count enforces may be tried: Google raises limits too.
-    pub(crate) fn may_try_beyond(&self, today: u32) -> bool {
-        self.confirmed.until(today) >= TRY_BEYOND_AFTER_DAYS
+    /// Whether a limit that only the count enforces may be tried: Google raises limits too. Sooner where
+    /// it is a `guess` whose count it is.
+    pub(crate) fn may_try_beyond(&self, today: u32, guess: bool) -> bool {
+        let after = if guess { 1 } else { TRY_BEYOND_AFTER_DAYS };
+        self.confirmed.until(today) >= after
     }
 
     /// A day's limit is tried: not again for a while, whatever comes of it.

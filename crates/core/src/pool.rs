@@ -31,7 +31,7 @@ mod watch;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap},
+    collections::{BTreeSet, BinaryHeap, VecDeque},
 };
 
 use crate::{
@@ -111,6 +111,8 @@ pub struct Pool<S> {
     /// Projects that Google named, and a key of each.
     projects: Assoc<Slot>,
     suspicions: Vec<Suspicion>,
+    /// Keys that evidence alone says share a project, and how often that stood the test.
+    guesses: VecDeque<(Slot, u8)>,
     /// Keys whose project's accounts another key keeps.
     siblings: u32,
     refused: Refused,
@@ -135,6 +137,7 @@ impl<S: Clone> Pool<S> {
             talks: Assoc::new(config.conversations),
             projects: Assoc::new(MAX_PROJECTS),
             suspicions: Vec::new(),
+            guesses: VecDeque::new(),
             siblings: 0,
             config,
             rng,

@@ -108,7 +108,9 @@ impl<S: Clone> Pool<S> {
             _ if refused => self.unspend(x, slot, now),
             _ => {}
         }
-        x.beyond = false;
+        if std::mem::take(&mut x.beyond) && verdict.blames_quota() {
+            self.stood(slot);
+        }
         if let Some(failure) = failure.filter(|_| refused) {
             let late = x.lane.is_some_and(|lane| self.is_yesterdays(slot, lane, now));
             self.learn(x, slot, failure, late && verdict == Verdict::Day, now);

@@ -40,20 +40,28 @@ impl<S: Clone> Pool<S> {
         let rests =
             key.rest(place, now.mono).is_some() && resting.all(|rest| rest.cause.is_counted());
         let today = self.today(now);
+        let guess = self.is_guess(slot);
         key.is_active()
             && rests
             && (lent || x.own == Some(slot))
-            && self.meter(slot, lane, now).is_some_and(|meter| meter.may_try_beyond(today))
+            && self.meter(slot, lane, now).is_some_and(|meter| meter.may_try_beyond(today, guess))
     }
 
-    /// A limit was tried, and Google served: the project's limits are others now.
+    /// A limit was tried, and Google served: the project's limits are others now, or the keys that were
+    /// taken to be of one project are not.
     pub(super) fn outgrew(&mut self, x: &Exchange, slot: Slot, now: Now) {
         let Some(lane) = x.lane else { return };
-        let Some(meter) = self.meter(slot, lane, now) else { return };
-        meter.outgrew();
-        self.mark(self.head(slot), mark::LEARNED);
+        let family = self.family_of(slot);
+        if self.is_guess(slot) && family.len() > 1 {
+            self.guesses.retain(|(one, _)| !family.contains(one));
+            self.part(self.head(slot), now);
+        } else {
+            let Some(meter) = self.meter(slot, lane, now) else { return };
+            meter.outgrew();
+            self.mark(self.head(slot), mark::LEARNED);
+        }
         let quota = self.lanes.at(lane).quota;
-        for slot in self.family_of(slot) {
+        for slot in family {
             if let Some(key) = self.keys.get_mut(slot) {
                 key.lift(|rest| rest.reach == Reach::Lane(quota) && rest.cause.is_counted());
                 self.mark(slot, mark::COOLDOWNS);

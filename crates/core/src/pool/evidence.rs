@@ -5,6 +5,9 @@
 //! key that is refused below its own limit shares it with somebody. If the keys that fell short on
 //! the same day have together spent just that limit, that explains it; by chance it happens now and
 //! then, so it must happen on several days. That keys tire at the same time proves nothing.
+//!
+//! Even so it is a guess, and a wrong one takes half of what somebody has: so it is put to the test. Where
+//! a call finds nothing else, one of the keys is tried that only the common count forbids, once a day.
 
 use crate::{
     id::{Slot, seeded},
@@ -98,8 +101,34 @@ impl<S: Clone> Pool<S> {
             if self.suspect_kin(short.slot, other, today) {
                 self.unite(short.slot, other, now);
                 self.mark_family(other);
+                self.guess([short.slot, other]);
             }
         }
+    }
+
+    /// Notes that it is a guess that these keys are of one project.
+    pub(super) fn guess(&mut self, keys: impl IntoIterator<Item = Slot>) {
+        for slot in keys {
+            if self.guesses.len() == MAX_GUESSES {
+                self.guesses.pop_front();
+            }
+            if !self.is_guess(slot) {
+                self.guesses.push_back((slot, 0));
+            }
+        }
+    }
+
+    /// Whether it is a guess of which project a key is.
+    pub(super) fn is_guess(&self, slot: Slot) -> bool {
+        self.guesses.iter().any(|(one, _)| *one == slot)
+    }
+
+    /// A test said of a key what was guessed.
+    pub(super) fn stood(&mut self, slot: Slot) {
+        if let Some(guess) = self.guesses.iter_mut().find(|(one, _)| *one == slot) {
+            guess.1 += 1;
+        }
+        self.guesses.retain(|(_, tests)| *tests < TESTS);
     }
 
     /// Notes one more day on which two keys explain each other; whether that is enough.
@@ -130,6 +159,11 @@ const PROJECTS: u64 = 0x9b1d_aa53_7c0e_4f21;
 const MAX_SHORTFALLS: usize = 128;
 /// Pairs remembered.
 const MAX_SUSPICIONS: usize = 512;
+/// Tests of each key that a guess must stand, a day each: whoever spent of its quota elsewhere may spend
+/// of it on that day as well.
+const TESTS: u8 = 3;
+/// Guesses remembered, by their keys: older ones are put to the test as seldom as a limit is.
+const MAX_GUESSES: usize = 1024;
 /// On so many days two keys must explain each other. With a limit of twenty, chance does it for one
 /// pair in eight thousand that fell short on the same three days.
 const PROVEN_BY_DAYS: u8 = 3;

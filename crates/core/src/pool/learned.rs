@@ -36,7 +36,8 @@ impl<S: Clone> Pool<S> {
     /// What is to be kept of a key's quotas: a text, and the last day it is of.
     pub(super) fn learned(&self, slot: Slot, now: Now) -> (u32, Box<str>) {
         let Some(key) = self.keys.get(slot) else { return (0, "".into()) };
-        let project = self.project_name(slot).map(|name| format!("{PROJECT} {name:016x}"));
+        let said = if self.is_guess(slot) { GUESS } else { PROJECT };
+        let project = self.project_name(slot).map(|name| format!("{said} {name:016x}"));
         let mut meters: Vec<&Meter> = key.meters.iter().collect();
         meters.sort_by_key(|meter| std::cmp::Reverse(meter.recency()));
         let accounts = meters.iter().filter_map(|meter| {
@@ -55,9 +56,15 @@ impl<S: Clone> Pool<S> {
         for line in facts.lines() {
             if let Some(kept) = Kept::read(line, today, now) {
                 self.restore_account(slot, kept, now);
-            } else if let Some(mut words) = Words::of(line, PROJECT, 1) {
-                let name = words.word().and_then(|name| u64::from_str_radix(name, 16).ok());
-                name.into_iter().for_each(|name| self.restore_kin(slot, name, now));
+                continue;
+            }
+            for said in [PROJECT, GUESS] {
+                let word = Words::of(line, said, 1).and_then(|mut words| words.word());
+                let name = word.and_then(|name| u64::from_str_radix(name, 16).ok());
+                if let Some(name) = name {
+                    self.restore_kin(slot, name, now);
+                    self.guess((said == GUESS).then_some(slot));
+                }
             }
         }
     }
@@ -198,6 +205,7 @@ fn is_recent(facts: &str, today: u32) -> bool {
 
 /// The facts' names.
 const PROJECT: &str = "project";
+const GUESS: &str = "guess";
 const ALIAS: &str = "alias";
 /// Makes the names of projects others than any other hash of an id.
 const NAMES: u64 = 0x51c3_07be_6a2d_94f7;
