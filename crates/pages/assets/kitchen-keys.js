@@ -11,6 +11,8 @@ let keys = new Map();
 let lent = 0;
 /** What was asked last: an answer to anything before it comes too late. */
 let turn = 0;
+/** Looks that somebody asked for and that are under way: the page's own must not overtake them. */
+let wanted = 0;
 const chosen = new Set();
 
 export function begin(given) {
@@ -37,16 +39,21 @@ export function begin(given) {
 export async function refresh(_, first) {
   if (first) await find();
   // What somebody is about to change must not move under their hand.
-  else if (chosen.size === 0 && keys.size <= PAGE && !isInUse(at("listed"))) await load(false);
+  else if (chosen.size === 0 && keys.size <= PAGE && !wanted && !isInUse(at("listed"))) await load(false);
 }
 
 async function find() {
   chosen.clear();
   showChosen();
-  await load(false).catch(kitchen.trouble);
+  await asked(false).catch(kitchen.trouble);
 }
 
-const more = () => load(true);
+const more = () => asked(true);
+
+async function asked(further) {
+  wanted += 1;
+  await load(further).finally(() => { wanted -= 1; });
+}
 
 /** Fills a page, or a further one. A page of the server's may be short and yet have a next. */
 async function load(further) {
@@ -54,9 +61,9 @@ async function load(further) {
   const mine = turn;
   const found = new Map(further ? keys : []);
   const [state, text] = [at("state").value, at("text").value.trim()];
-  const wanted = found.size + PAGE;
+  const enough = found.size + PAGE;
   let after = further ? next : 0;
-  while (after !== null && found.size < wanted) {
+  while (after !== null && found.size < enough) {
     const query = new URLSearchParams({ limit: PAGE, after });
     if (state) query.set("state", state);
     if (text) query.set("text", text);

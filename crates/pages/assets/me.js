@@ -11,6 +11,8 @@ let key;
 let told;
 /** What was asked last: an answer to anything before it comes too late. */
 let turn = 0;
+/** Looks that somebody asked for and that are under way: the page's own must not overtake them. */
+let looking = 0;
 
 const mine = (path = "", options = {}) =>
   ask(`/pool/me${path}`, { ...options, headers: { "x-goog-api-key": key } });
@@ -19,7 +21,8 @@ at("show").addEventListener("submit", async (event) => {
   event.preventDefault();
   key = at("key").value.trim();
   say("");
-  await look(true);
+  looking += 1;
+  await look(true).finally(() => { looking -= 1; });
 });
 
 async function look(first) {
@@ -186,5 +189,5 @@ async function showDays(isLast) {
 }
 
 every(EVERY, async () => {
-  if (key !== undefined && !at("sure").open) await look(false);
+  if (key !== undefined && !looking && !at("sure").open) await look(false);
 });
