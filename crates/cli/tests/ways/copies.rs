@@ -185,6 +185,31 @@ fn a_server_that_runs_seals_anew_and_its_next_start_knows_everybody() {
     }
 }
 
+#[test]
+fn who_hangs_up_on_a_rekeying_does_not_end_it() {
+    let sim = sim(2);
+    let potluck = Potluck::joined(&sim, 2);
+    let token = potluck.admin_token();
+    let head = format!(
+        "POST /pool/admin/v1/rekey HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-length: 0\r\n\r\n"
+    );
+    // Some of them hang up while the key is on its way to the disk.
+    for half_milliseconds in 0..20 {
+        let mut caller = std::net::TcpStream::connect(potluck.addr()).unwrap();
+        std::io::Write::write_all(&mut caller, head.as_bytes()).unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(500 * half_milliseconds));
+    }
+
+    let bearer = format!("Bearer {token}");
+    let look = || Ask::get("/pool/admin/v1/rekey").header("authorization", &bearer);
+    let soon = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while potluck.ask(look()).json()["state"] != "done" {
+        assert!(std::time::Instant::now() < soon, "{:?}", potluck.ask(look()));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// The command; what it printed, and its code.
 fn rekey(words: &[&str]) -> (String, Option<i32>) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));

@@ -1,7 +1,8 @@
 //! A new master key, while the server runs.
 //!
 //! Rules: the new one is on the disk before anything is sealed under it, and the former one stays beside
-//! it, so that a stop at any moment loses nothing: the next start goes on. Ids are held in many hands
+//! it, so that a stop at any moment loses nothing: the next start goes on. It is done by itself: who hangs
+//! up half way must not leave a key on the disk that nothing is sealed under. Ids are held in many hands
 //! here, and change with the next start alone.
 
 use std::sync::Arc;
@@ -21,19 +22,22 @@ pub async fn begin(app: &Arc<App>) -> Result<Reply, Problem> {
     if !claim(app) {
         return Ok(look(app));
     }
+    let renewed = tokio::spawn(renew(Arc::clone(app))).await;
+    let renewed = renewed.map_err(|_| Problem::new(Reason::Internal))?;
+    renewed.map_err(|why| Problem::new(Reason::Refused).saying(&why))?;
+    Ok(look(app))
+}
+
+/// Puts a new master key in force, and has everything sealed under it.
+async fn renew(app: Arc<App>) -> Result<(), String> {
     let renewal = Arc::clone(&app.renewal);
     let master = tokio::task::spawn_blocking(move || renewal()).await;
     let master = master.unwrap_or_else(|_| Err("It ended by a fault of its own.".to_owned()));
-    match master {
-        Ok(master) => app.vault.renew(&master),
-        Err(why) => {
-            app.rekeying.lock().end(Err(why.clone()));
-            return Err(Problem::new(Reason::Refused).saying(&why));
-        }
-    }
+    let master = master.inspect_err(|why| app.rekeying.lock().end(Err(why.clone())))?;
+    app.vault.renew(&master);
     tracing::info!("a new master key is in force, and all keys are sealed anew under it");
-    tokio::spawn(run(Arc::clone(app)));
-    Ok(look(app))
+    tokio::spawn(run(app));
+    Ok(())
 }
 
 /// How far it is.
