@@ -199,6 +199,7 @@ impl Scribe {
         self.out_of_room = true;
         let now = app.clock.now();
         for (part, event) in events {
+            self.watchman.untold(&event);
             app.pools.at(part).untold(&event, now);
         }
     }

@@ -3,7 +3,9 @@
 //!
 //! Rule: no call waits for this, and nothing is told twice.
 
-use potluck_core::{Alarm, Event, Mono, Reason, State};
+use std::collections::HashSet;
+
+use potluck_core::{Alarm, Event, KeyId, Mono, Reason, State};
 use potluck_edition::alarms::{Kind, Notice};
 
 use crate::app::App;
@@ -14,6 +16,8 @@ use crate::webhook;
 #[derive(Debug, Default)]
 pub struct Watchman {
     place_refused: Option<Mono>,
+    /// Keys whose state was heard and could not be stored: the pool tells it again.
+    unstored: HashSet<KeyId>,
     failures: u64,
     store_failed: Option<Mono>,
 }
@@ -21,6 +25,9 @@ pub struct Watchman {
 impl Watchman {
     /// Hears what the pool wants told or stored.
     pub fn hear(&mut self, app: &App, event: &Event<Lent>) {
+        if self.was_heard(event) {
+            return;
+        }
         let now = app.clock.now();
         match event {
             Event::Alarm(Alarm::OurPlace) => self.place_refused = Some(now.mono),
@@ -32,6 +39,18 @@ impl Watchman {
             }
             _ => {}
         }
+    }
+
+    /// What an event says was not stored.
+    pub fn untold(&mut self, event: &Event<Lent>) {
+        if let Event::State { id, .. } = event {
+            self.unstored.insert(*id);
+        }
+    }
+
+    /// Whether an event only tells again what was heard and not stored.
+    fn was_heard(&mut self, event: &Event<Lent>) -> bool {
+        matches!(event, Event::State { id, .. } if self.unstored.remove(id))
     }
 
     /// Looks around.
@@ -72,3 +91,20 @@ fn tell(app: &App, notice: Notice) {
 const LOW: u32 = 4;
 /// What is not seen any more for so long is over.
 const STANDS: std::time::Duration = std::time::Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_again_for_want_of_room_is_heard_once() {
+        let mut watchman = Watchman::default();
+        let died = |n: u8| Event::State { id: KeyId([n; 16]), state: State::Active };
+        assert!(!watchman.was_heard(&died(1)), "news");
+
+        watchman.untold(&died(1));
+
+        assert!(watchman.was_heard(&died(1)) && !watchman.was_heard(&died(2)));
+        assert!(!watchman.was_heard(&died(1)), "it was stored then, and this is news");
+    }
+}
