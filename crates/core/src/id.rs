@@ -32,8 +32,7 @@ macro_rules! shown_as {
     ($($id:ident $prefix:literal)*) => {$(
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                self.shown(|text| f.write_str(text))
             }
         }
 
@@ -44,6 +43,13 @@ macro_rules! shown_as {
         }
 
         impl $id {
+            /// Lets something look at how it is shown, which takes no memory.
+            pub(crate) fn shown<T>(&self, look: impl FnOnce(&str) -> T) -> T {
+                let text = letters($prefix, &self.0);
+                // Digits are ASCII, and so is the prefix.
+                look(std::str::from_utf8(&text).unwrap_or_default())
+            }
+
             /// Reads an id as it is shown.
             pub fn parse(text: &str) -> Option<$id> {
                 text.strip_prefix($prefix).and_then(digits).map($id)
@@ -58,17 +64,17 @@ shown_as! {
     InviteId "i_"
 }
 
-impl KeyId {
-    /// Lets something look at how it is shown, which takes no memory.
-    pub(crate) fn shown<T>(self, look: impl FnOnce(&str) -> T) -> T {
-        let mut text = *b"k_00000000000000000000000000000000";
-        for (digits, byte) in text[2..].chunks_exact_mut(2).zip(self.0) {
-            digits[0] = DIGITS[usize::from(byte >> 4)];
-            digits[1] = DIGITS[usize::from(byte & 15)];
-        }
-        // Digits are ASCII.
-        look(std::str::from_utf8(&text).unwrap_or_default())
+/// An id as it is shown: a prefix of two letters, and its digits.
+fn letters(prefix: &str, id: &[u8; 16]) -> [u8; 34] {
+    let mut text = [0; 34];
+    for (letter, known) in text.iter_mut().zip(prefix.bytes()) {
+        *letter = known;
     }
+    for (digits, byte) in text[2..].chunks_exact_mut(2).zip(id) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
