@@ -37,8 +37,7 @@ pub async fn answer(
 ) -> Result<Reply, Problem> {
     let app = &hand.app;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let public = app.settings.public_url.as_ref().map(|url| url.to_string());
-    if changes && site::is_cross_site(request.headers(), public.as_deref()) {
+    if changes && is_cross_site(app, &request) {
         return Err(Problem::new(Reason::CrossSite));
     }
     let uri = request.uri();
@@ -85,6 +84,11 @@ pub async fn answer(
         Task::Rekeying => Ok(rekey::look(app)),
         Task::Describe => Ok(local::json(&openapi::describe())),
     }
+}
+
+fn is_cross_site(app: &App, request: &Request<Incoming>) -> bool {
+    let public = app.settings.public_url.as_ref().map(|url| url.to_string());
+    site::is_cross_site(request.headers(), public.as_deref())
 }
 
 /// Whether an operator asks.
