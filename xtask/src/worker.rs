@@ -26,12 +26,14 @@ const NODE: &str = "node.worker";
 /// The Worker's feature that holds the store's contract.
 const CONTRACT: &str = "contract";
 /// The suites of the bundle as it is deployed.
-const SUITES: [&str; 8] = [
+const SUITES: [&str; 10] = [
     "requests.mjs",
     "pool.mjs",
     "live.mjs",
     "calls.mjs",
     "parts.mjs",
+    "operators.mjs",
+    "operated.mjs",
     "bodies.mjs",
     "answers.mjs",
     "killed.mjs",

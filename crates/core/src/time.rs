@@ -6,7 +6,10 @@
 
 use std::{ops::Add, time::Duration};
 
-use jiff::{Timestamp, ToSpan, tz::TimeZoneDatabase};
+use jiff::{
+    Timestamp, ToSpan,
+    tz::{self, TimeZone},
+};
 
 /// Milliseconds on a clock that never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,9 +83,7 @@ pub fn next_midnight(now: Wall) -> Wall {
 }
 
 fn pacific_midnight(now: Wall) -> Option<Wall> {
-    // The zones that are built in: no file is read.
-    let zone = TimeZoneDatabase::bundled().get(QUOTA_ZONE).ok()?;
-    let here = Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone);
+    let here = Timestamp::from_millisecond(now.0).ok()?.to_zoned(QUOTA_ZONE);
     let tomorrow = here.start_of_day().ok()?.checked_add(1.day()).ok()?.start_of_day().ok()?;
     Some(Wall(tomorrow.timestamp().as_millisecond()))
 }
@@ -91,8 +92,8 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where Google's day begins.
-const QUOTA_ZONE: &str = "America/Los_Angeles";
+/// Where Google's day begins. The one zone that is built in: no file is read.
+const QUOTA_ZONE: TimeZone = tz::get!("America/Los_Angeles");
 /// A day, for wall clocks that no calendar knows.
 const FALLBACK_DAY: Duration = Duration::from_secs(24 * 3600);
 

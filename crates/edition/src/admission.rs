@@ -21,6 +21,13 @@ pub fn no_tokens() -> Problem {
     Problem::new(Reason::UnknownToken).saying("This edition of the proxy gives out none.")
 }
 
+/// What operators are told who ask for what an edition does not have.
+pub fn none_here(what: &str) -> Problem {
+    problem::refused(&format!(
+        "This edition of the proxy gives out no {what}: its admission is open."
+    ))
+}
+
 /// What the pool's refusal says to whoever came with an access token.
 pub fn of_refusal(refusal: Refusal, model: Option<&str>) -> Problem {
     let told = problem::of_refusal(refusal, model);

@@ -13,7 +13,8 @@
 //! - [`admin`]: what operators ask and decide; [`gate`]: how often their token may be tried;
 //! - [`front`]: pages for people;
 //! - [`pages`]: our own paths, and what browsers are told; [`ids`]: names for requests;
-//! - [`alarm`]: what operators read in the log; [`alarms`]: what stands, and was told of late; [`numbers`]: what they measure by;
+//! - [`alarm`]: what operators read in the log; [`watchman`]: what is wrong; [`alarms`]: what stands,
+//!   and was told of late; [`numbers`]: what they measure by;
 //! - [`admission`]: who may come without a key, and with one that nobody knows;
 //! - [`spent`]: what an answer used; [`usage`]: what was used, day by day;
 //! - [`rows`], [`orders`]: the pool's words in the store's, and back.
@@ -42,3 +43,4 @@ pub mod storing;
 pub mod table;
 pub mod uploads;
 pub mod usage;
+pub mod watchman;

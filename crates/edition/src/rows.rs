@@ -104,6 +104,19 @@ fn record(
     }
 }
 
+/// A key that has just come, as the pool knows it.
+pub fn fresh(id: KeyId, now: Wall) -> KeyRecord {
+    KeyRecord {
+        id,
+        added: now,
+        limits: Limits::default(),
+        state: State::Active,
+        cooldowns: Vec::new(),
+        usage: Usage::default(),
+        learned: Box::default(),
+    }
+}
+
 /// What was used, for the store.
 pub fn used(used: &Used) -> store::Usage {
     let amount = &used.amount;

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::admin::bad;
 use crate::admin::openapi::{Kind, Parameter};
-use crate::rows;
+use crate::{me, rows};
 
 /// The last so many days, the present one among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,11 @@ impl Days {
         let pairs = query.unwrap_or_default().split('&');
         let said = pairs.filter_map(|pair| pair.strip_prefix("days=")).next();
         said.map_or(Ok(Days::default()), Days::parse)
+    }
+
+    /// How many.
+    pub fn number(self) -> u32 {
+        self.0
     }
 
     /// The first of them.
@@ -189,8 +194,8 @@ fn today(now: Wall) -> u32 {
 }
 
 fn date(day: u32) -> String {
-    let noon = jiff::Timestamp::from_second(i64::from(day) * 86_400).unwrap_or_default();
-    noon.strftime("%F").to_string()
+    let morning = me::time(Wall(i64::from(day) * 86_400_000));
+    morning.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// Days that are kept apart.

@@ -11,13 +11,16 @@
 
 use std::collections::VecDeque;
 
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::{
+    Timestamp, ToSpan,
+    tz::{self, TimeZone},
+};
 use serde::{Deserialize, Serialize};
 
 const MINUTE_MS: i64 = 60_000;
 const CELL_MS: i64 = 1_000;
 /// Where Google's days begin.
-const ZONE: &str = "America/Los_Angeles";
+const ZONE: TimeZone = tz::get!("America/Los_Angeles");
 
 /// What a project may spend on one model. Absent: no limit. Zero: not for this project at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -293,8 +296,7 @@ impl Spent {
 #[must_use]
 pub fn next_midnight(now_ms: i64) -> i64 {
     let found = || {
-        let zone = TimeZone::get(ZONE).ok()?;
-        let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone);
+        let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(ZONE);
         let next = now.checked_add(1.day()).ok()?.start_of_day().ok()?;
         Some(next.timestamp().as_millisecond())
     };

@@ -11,7 +11,7 @@ mod session;
 
 use http::{Method, Request};
 use hyper::body::Incoming;
-use potluck_core::{KeyId, Listing, Sought, Withdrawal};
+use potluck_core::{KeyId, Withdrawal};
 use potluck_edition::admin::listing::{Page, Wanted};
 use potluck_edition::admin::operations;
 use potluck_edition::admin::settings::InForce;
@@ -121,29 +121,13 @@ async fn read(request: Request<Incoming>, most: usize) -> Result<bytes::Bytes, P
 
 /// Keys of one part after another; a place is told with its part.
 fn list(app: &App, wanted: &Wanted) -> Reply {
-    let (mut part, mut from) = split(wanted.after);
-    let sought = Sought { state: wanted.state.as_deref(), text: wanted.text.as_deref() };
-    let mut all = Listing::default();
-    for _ in 0..MAX_LOOKS {
-        if part >= app.pools.count() || all.keys.len() >= wanted.limit {
-            break;
-        }
-        let most = (wanted.limit - all.keys.len()).min(AT_ONE_LOOK);
-        let listing = app.pools.at(part).list(from, most, sought, app.clock.now());
-        all.keys.extend(listing.keys);
-        (part, from) = match listing.next {
-            Some(next) => (part, next),
-            None => (part + 1, 0),
-        };
-    }
-    let more = part < app.pools.count();
-    let next = more.then(|| u64::from(part) << 32 | u64::from(from));
+    let (all, next) = wanted.gather(app.pools.count().into(), |part, from, most| {
+        // Not reached: the parts are counted by numbers of this type.
+        let part = PartNumber::try_from(part).unwrap_or(0);
+        app.pools.at(part).list(from, most, wanted.sought(), app.clock.now())
+    });
     let lent = app.pools.all().map(|pool| pool.lent_calls()).sum();
     local::json(&json!(Page::of(&all, next, lent)))
-}
-
-fn split(after: u64) -> (PartNumber, u32) {
-    (PartNumber::try_from(after >> 32).unwrap_or(PartNumber::MAX), after as u32)
 }
 
 fn look(app: &App, id: KeyId) -> Result<Reply, Problem> {
@@ -204,9 +188,3 @@ async fn forget(app: &App, id: KeyId) -> Result<Option<Withdrawal>, Problem> {
     }
     Ok(erased)
 }
-
-/// Looks for one answer: more than the largest page takes, and a few milliseconds where nothing is
-/// found.
-const MAX_LOOKS: usize = 64;
-/// Keys described under one lock: some tens of microseconds.
-const AT_ONE_LOOK: usize = 64;

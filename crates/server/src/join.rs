@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use potluck_core::{KeyId, KeyRecord, Limits, State, Usage, Wall};
 use potluck_edition::marks::KeyMark;
+use potluck_edition::rows;
 use potluck_gemini::ApiKey;
 use potluck_store::{Answer, Inserted, KeyRow, StoreError};
 use tokio::sync::oneshot;
@@ -64,21 +64,10 @@ pub fn seat(app: &App, key: &ApiKey, since: Moment) -> Seated {
     }
     match pool.knows(id) {
         true => Seated::Already,
-        false if pool.restore(fresh(id), Lent::of(key), app.clock.now()) => Seated::Now,
+        false if pool.restore(rows::fresh(id, clock::wall()), Lent::of(key), app.clock.now()) => {
+            Seated::Now
+        }
         false => Seated::Full,
-    }
-}
-
-/// A key that has just come.
-fn fresh(id: KeyId) -> KeyRecord {
-    KeyRecord {
-        id,
-        added: Wall(clock::wall().0),
-        limits: Limits::default(),
-        state: State::Active,
-        cooldowns: Vec::new(),
-        usage: Usage::default(),
-        learned: Box::default(),
     }
 }
 

@@ -14,6 +14,18 @@ pub const INSERT_KEY: &str = "INSERT INTO keys (id, sealed, joined_at, state, re
     WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?11)
     ON CONFLICT (id) DO NOTHING";
 
+/// As [`INSERT_KEY`], of many new keys at once, for a database that asks a price for each statement;
+/// says which it stored. 1 a JSON list of lists: id, sealed and tombstone in hex; 2 joined_at.
+pub const INSERT_KEYS: &str = "INSERT INTO keys (id, sealed, joined_at, state, changed_at)
+    SELECT unhex(value ->> 0), unhex(value ->> 1), ?2, 'active', ?2 FROM json_each(?1)
+        WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = unhex(value ->> 2))
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id";
+
+/// Of which of these keys there are tombstones. 1 as for [`INSERT_KEYS`].
+pub const FIND_TOMBSTONES: &str = "SELECT tombstones.id AS id
+    FROM json_each(?1) JOIN tombstones ON tombstones.id = unhex(value ->> 2)";
+
 /// Whether there is a tombstone: one row or none. 1 tombstone.
 pub const FIND_TOMBSTONE: &str = "SELECT 1 FROM tombstones WHERE id = ?1";
 

@@ -1,5 +1,5 @@
 // A pool with Google's stand-in behind it, for the suites of calls: keys that both know, and
-// callers who reach the Worker with nobody between.
+// callers and operators who reach the Worker with nobody between.
 
 import assert from "node:assert/strict";
 
@@ -121,3 +121,70 @@ export async function uses(n) {
   const calls = (await sim.log()).filter(({ method }) => method === "POST");
   return calls.filter(({ key }) => key === KEYS[n].key).length;
 }
+
+/** What lets operators in, where [`kitchen`] says nothing else. */
+export const ADMIN_TOKEN = "let-the-operators-in";
+export const ADMIN = "/pool/admin/v1";
+export const bearing = (token) => ({ authorization: `Bearer ${token}` });
+
+/** How operators name a key, and several in an order of their own. */
+export const name = (n) => `k_${Buffer.from(KEYS[n].id).toString("hex")}`;
+export const named = (numbers) => numbers.map(name).sort();
+/** A name that no key has. */
+export const UNKNOWN = `k_${"0".repeat(32)}`;
+/** Keys as they are added, one a line. */
+export const lines = (numbers) => numbers.map((n) => KEYS[n].key).join("\n");
+
+/** A table with an operator at it. */
+export const kitchen = (count, body, { bindings, ...changes } = {}) =>
+  table(count, (here) => body(here, operator(here)),
+    { bindings: { POTLUCK_ADMIN_TOKEN: ADMIN_TOKEN, ...bindings }, ...changes });
+
+/** What whoever shows these headers asks there, from our own page: no other may read an answer. */
+export function operator({ ask, url }, shown = bearing(ADMIN_TOKEN)) {
+  const send = async (method, target, body, headers) => {
+    const text = typeof body === "object" ? JSON.stringify(body) : body;
+    const all = { origin: url, ...shown, ...headers };
+    const answer = await ask(method, ADMIN + target, undefined, text, all);
+    assert.equal(answer.headers.get("access-control-allow-origin"), null, target);
+    return answer;
+  };
+  const read = async (...sent) => {
+    const answer = await send(...sent);
+    assert.equal(answer.status, 200, told(answer));
+    return answer.json;
+  };
+  return {
+    send,
+    look: (target) => read("GET", target),
+    key: (n) => read("GET", `/keys/${name(n)}`),
+    put: (n, disabled) => send("PATCH", `/keys/${name(n)}`, { disabled }),
+    erase: (n) => send("DELETE", `/keys/${name(n)}`),
+    add: (text, query = "") => read("POST", `/keys${query}`, text),
+    decide: (act, keys) => read("POST", "/keys/changes", { do: act, keys }),
+    pages: (query) => pages((target) => read("GET", target), query),
+  };
+}
+
+/** The ids of all such keys, three a page; none is told twice. */
+async function pages(look, query = "") {
+  const seen = [];
+  for (let turns = 0, after = 0; after !== null; turns += 1) {
+    assert.ok(turns < 50, "there is always a next page");
+    const page = await look(`/keys?limit=3&after=${after}${query}`);
+    assert.ok(page.keys.length <= 3);
+    seen.push(...page.keys.map(({ id }) => id));
+    after = page.next;
+  }
+  assert.equal(new Set(seen).size, seen.length, "a key is told twice");
+  return seen.sort();
+}
+
+/** An answer says no, and why. */
+export function refused(answer, status, reason) {
+  assert.deepEqual([answer.status, answer.reason], [status, reason], told(answer));
+}
+
+/** How many rows D1 has in that table. */
+export const rows = async ({ database }, from) =>
+  (await database.prepare(`SELECT count(*) AS count FROM ${from}`).first()).count;

@@ -1,6 +1,7 @@
 // Runs the bundle in workerd, with its database in a folder: `cargo xtask worker serve`.
 
-import { readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -14,6 +15,17 @@ const { values } = parseArgs({
   },
 });
 
+/** The operators' token, made at the first start where `potluck` looks for one. */
+async function adminToken() {
+  const place = join(values.data, "admin-token");
+  await mkdir(values.data, { recursive: true });
+  const made = randomBytes(32).toString("base64url");
+  // Fails where there is one.
+  const written = writeFile(place, `${made}\n`, { mode: 0o600, flag: "wx" });
+  await written.then(() => console.log(`the operators' token is in ${place}`), () => {});
+  return (await readFile(place, "utf8")).trim();
+}
+
 // The id names the file, so that `wrangler --persist-to DATA` finds the same database.
 const [{ database_id: id }] = (await settings()).d1_databases;
 const { hostname, port } = new URL(`http://${values.listen}`);
@@ -26,6 +38,7 @@ const options = {
   durableObjectsPersist: join(values.data, "v3/do"),
   bindings: {
     POTLUCK_MASTER_KEY: (await readFile(values["master-key"], "utf8")).trim(),
+    POTLUCK_ADMIN_TOKEN: await adminToken(),
     POTLUCK_UPSTREAM: values.upstream,
   },
 };

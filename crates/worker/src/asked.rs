@@ -163,7 +163,7 @@ fn placed(credential: &Credential<'_>, dialect: Dialect) -> Option<(HeaderName, 
 }
 
 /// The block by which refused keys are limited: a /32 of IPv4, a /64 of IPv6.
-fn source(fields: &HeaderMap) -> SourceBlock {
+pub fn source(fields: &HeaderMap) -> SourceBlock {
     let address = fields.get(ADDRESS).and_then(|value| value.to_str().ok()?.parse().ok());
     SourceBlock(match address {
         Some(std::net::IpAddr::V4(v4)) => v4.to_ipv6_mapped().to_bits(),

@@ -3,6 +3,10 @@
 //! Rule: answers come out of the memory. D1 is written to after a change alone, and a contributor's
 //! change is answered once it is there. What time brings (a key that wakes, counts to be stored, a
 //! dead key to be erased) an alarm does, set for the moment that the pool names.
+//!
+//! What operators ask is in `operator`.
+
+mod operator;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -21,7 +25,7 @@ use potluck_gemini::answer::{Problem, Reason};
 use potluck_store::{Inserted, KeyRow, Snapshot, Store as _, StoreError, Sweep};
 use potluck_vault::{Sealed, Vault};
 use worker::durable::ScheduledTime;
-use worker::{Date, Delay, Env, Method, Storage, console_error};
+use worker::{Date, Env, Method, Storage, console_error};
 
 use crate::caller::Caller;
 use crate::clock::Clock;
@@ -266,10 +270,7 @@ impl Awake {
         self.write(&mut scribe).await?;
         drop(scribe);
         if let Some(Withdrawal { slot, .. }) = withdrawal {
-            let in_use = || self.pool.borrow().leases(slot) > 0 || self.now().mono < self.inherited;
-            while self.now().mono < deadline && in_use() {
-                Delay::from(LOOK_AGAIN).await;
-            }
+            self.last_lease(slot, deadline).await;
         }
         Ok(Reply::empty())
     }
@@ -334,6 +335,10 @@ impl Awake {
 
     async fn write(&self, scribe: &mut Scribe) -> Result<(), Problem> {
         let written = scribe.write(&self.pool, &self.store, self.now()).await;
+        if written.is_err() {
+            scribe.store_failed(self.now());
+        }
+        scribe.look(self.pool.borrow().census(), self.store.healthy(), self.now());
         let again = written.is_err().then(|| self.now().mono + AGAIN);
         self.set_alarm(again.map(|at| at.0)).await;
         written.map_err(|error| {

@@ -25,7 +25,8 @@ use worker::d1::{D1Database, D1PreparedStatement, D1Result};
 use worker::send::SendFuture;
 
 use crate::fault;
-use crate::rows::{self, Answers, Malformed};
+use crate::line::AddedSaid;
+use crate::rows::{self, Added, Answers, Malformed};
 use crate::statements::{self, Statement, Value};
 use crate::unfit::{self, Unfit};
 
@@ -55,6 +56,11 @@ impl D1Store {
     /// Carries out all orders in one batch: all of them or none.
     pub fn carry_out(&self, orders: &[Order]) -> Answer<()> {
         self.ask(statements::orders(orders), |_| Ok(()))
+    }
+
+    /// Adds keys that joined then, all of them or none.
+    pub fn insert_all(&self, keys: &[AddedSaid], at: i64) -> Answer<Added> {
+        self.ask(Ok(statements::insert_all(keys, at)), rows::added)
     }
 
     /// Runs one batch and reads its answers.

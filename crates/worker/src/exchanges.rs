@@ -65,6 +65,10 @@ impl Exchanges {
         match said.asked {
             None => Heard::default(),
             Some(Asked::Knows(id)) => Heard { known: pool.knows(KeyId(id)), ..Heard::default() },
+            Some(Asked::Remembers { id, tombstone }) => {
+                let known = pool.knows(KeyId(id)) || pool.is_withdrawn(Tombstone(tombstone));
+                Heard { known, ..Heard::default() }
+            }
             Some(Asked::Begin { exchange, call, ahead }) => {
                 self.begin(pool, exchange, &call, ahead, now)
             }

@@ -10,7 +10,8 @@
 //!
 //! In an isolate:
 //!
-//! - `handle`: where requests come in; [`asked`]: what they ask; `local`: what is ours;
+//! - `handle`: where requests come in; [`asked`]: what they ask; `local`: what is ours; `operators`:
+//!   what is theirs;
 //! - `pooled`, `own`, `uploads`, `download`, `live`: the kinds of calls;
 //! - `lease`: an exchange under way; [`leases`], [`garbage`], `memory`: what an isolate remembers;
 //! - `forward`, `region`, `platform`: to Google and back; `served`, `passing`: what callers get;
@@ -61,6 +62,8 @@ mod local;
 mod memory;
 #[cfg(target_arch = "wasm32")]
 mod object;
+#[cfg(target_arch = "wasm32")]
+mod operators;
 #[cfg(target_arch = "wasm32")]
 mod own;
 #[cfg(target_arch = "wasm32")]

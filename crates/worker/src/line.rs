@@ -7,6 +7,7 @@
 use potluck_core::{
     After, Call, End, Guest, KeyId, Outcome, Refusal, SourceBlock, Strangers, Talk, Tombstone, Way,
 };
+use potluck_edition::admin::adding::Became;
 use potluck_gemini::Family;
 use potluck_gemini::body::Metered;
 use potluck_gemini::failure::Failure;
@@ -71,6 +72,15 @@ pub enum Asked {
     },
     /// Whether a key is in the pool.
     Knows(#[serde(with = "hex_bytes")] [u8; 16]),
+    /// Whether a key is in the pool, or its contributor withdrew it.
+    Remembers {
+        /// Its id.
+        #[serde(with = "hex_bytes")]
+        id: [u8; 16],
+        /// What would remain of it.
+        #[serde(with = "hex_bytes")]
+        tombstone: [u8; 16],
+    },
 }
 
 /// From the object to an isolate.
@@ -196,6 +206,50 @@ impl CallSaid {
             own_requested,
             guest,
             strangers: Strangers::Welcome,
+        }
+    }
+}
+
+/// A key that an operator adds, on its way to the object.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedSaid {
+    /// The line that it stood in, from 1.
+    pub line: usize,
+    /// Its id.
+    #[serde(with = "hex_bytes")]
+    pub id: [u8; 16],
+    /// What would remain of it.
+    #[serde(with = "hex_bytes")]
+    pub tombstone: [u8; 16],
+    /// The key, sealed.
+    #[serde(with = "hex_vec")]
+    pub sealed: Vec<u8>,
+}
+
+/// What became of a key that an operator adds, where that is for the object to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BecameSaid {
+    /// It is in the pool now.
+    Added,
+    /// It was there already.
+    Known,
+    /// Its contributor withdrew it.
+    Withdrawn,
+    /// There is no room.
+    Full,
+    /// It could not be stored.
+    Failed,
+}
+
+impl BecameSaid {
+    /// As it is reported.
+    pub fn became(self, id: KeyId) -> Became {
+        match self {
+            BecameSaid::Added => Became::Added(id),
+            BecameSaid::Known => Became::Known(id),
+            BecameSaid::Withdrawn => Became::Withdrawn,
+            BecameSaid::Full => Became::Full,
+            BecameSaid::Failed => Became::Failed,
         }
     }
 }

@@ -4,10 +4,10 @@
 //! alone, and never told a key.
 
 use potluck_core::LimitsPatch;
-use potluck_edition::front::Still;
-use potluck_edition::pages::{self, Page};
+use potluck_edition::pages::Page;
+use potluck_edition::usage::Days;
 use potluck_edition::{badge, front, me, problem, table};
-use potluck_gemini::answer::{Problem, Reason};
+use potluck_gemini::answer::Problem;
 use potluck_gemini::{ApiKey, Dialect, credential};
 use serde_json::Value;
 use web_sys::Response;
@@ -18,10 +18,8 @@ use crate::caller::Caller;
 use crate::hand::Hand;
 use crate::platform::{Incoming, Taken};
 use crate::reply::{self, Reply};
-use crate::{lease, unfit};
+use crate::{lease, object, operators, unfit};
 
-/// The secret that lets an operator in.
-const ADMIN_TOKEN: &str = "POTLUCK_ADMIN_TOKEN";
 /// Where an object says whether it can serve.
 pub const READY: &str = "/readyz";
 
@@ -33,17 +31,18 @@ pub async fn answer(
     head: &Head<'_>,
 ) -> worker::Result<Response> {
     let reads = matches!(head.method, http::Method::GET | http::Method::HEAD);
-    let refused = |reason| told(&Problem::new(reason));
     match page {
-        Page::Admin => refused(Reason::NotAdmin),
+        Page::Admin => operators::answer(hand, incoming, head).await,
         Page::Me => contributor(hand, incoming, head).await,
+        Page::MyUsage => usage(hand, head).await,
         _ if !reads => told(&problem::other_method("GET, HEAD")),
-        Page::Metrics if !is_operator(hand, head) => refused(Reason::NotAdmin),
-        Page::Metrics => match together(hand, head.path).await? {
-            Ok(told) => Reply::numbers(&told).response(),
-            Err(answer) => Ok(answer),
+        Page::Metrics => match operators::check(hand, head) {
+            Err(problem) => told(&problem),
+            Ok(()) => match together(hand, head.path).await? {
+                Ok(told) => Reply::numbers(&told).response(),
+                Err(answer) => Ok(answer),
+            },
         },
-        Page::MyUsage | Page::Still(Still::Kitchen) => refused(Reason::NoRoute),
         Page::Still(page) => {
             let (page, headers) = front::still(page, &head.fields, head.query);
             Reply::front(page.to_owned(), headers).response()
@@ -72,15 +71,8 @@ fn front_page(hand: &Hand, head: &Head<'_>, told: &Value) -> Reply {
     Reply::front(page, headers)
 }
 
-/// Whether the operator's token is shown; without one nobody is an operator.
-fn is_operator(hand: &Hand, head: &Head<'_>) -> bool {
-    let Ok(token) = hand.env.secret(ADMIN_TOKEN) else { return false };
-    let shown = pages::operator(&head.fields);
-    shown.is_some_and(|shown| hand.fixed.vault.same_token(shown, token.to_string().as_bytes()))
-}
-
 /// A problem with a page.
-fn told(problem: &Problem) -> worker::Result<Response> {
+pub fn told(problem: &Problem) -> worker::Result<Response> {
     Reply::problem(problem, Dialect::Native).response()
 }
 
@@ -97,6 +89,32 @@ async fn together(hand: &Hand, path: &str) -> worker::Result<Result<Value, Respo
         all = table::together(all, told);
     }
     Ok(Ok(all))
+}
+
+/// What a contributor gave and took by days. Of all that a known bearer can ask for, this alone is
+/// read from D1.
+async fn usage(hand: &Hand, head: &Head<'_>) -> worker::Result<Response> {
+    let key = match problem::key(credential::shown(&head.fields, head.query)) {
+        Ok(key) => key,
+        Err(problem) => return told(&problem),
+    };
+    if !matches!(head.method, http::Method::GET | http::Method::HEAD) {
+        return told(&problem::other_method("GET, HEAD"));
+    }
+    let days = match Days::asked(head.query) {
+        Ok(days) => days.number(),
+        Err(problem) => return told(&problem),
+    };
+    let caller = Caller::of(&key, &hand.fixed.vault);
+    let shard = hand.fixed.settings.shard(&caller.id.0);
+    object::tell(hand, shard).await;
+    let init = RequestInit::new();
+    for (name, value) in caller.headers() {
+        init.headers.set(name, &value)?;
+    }
+    // What else stands behind the `?` may be the key.
+    let asked = format!("{}?days={days}", head.path);
+    ask_so(&hand.env, &hand.fixed.settings.object(shard), &asked, &init).await
 }
 
 async fn contributor(
@@ -149,7 +167,8 @@ pub async fn ask(env: &Env, object: &str, path: &str) -> worker::Result<Response
     ask_so(env, object, path, &RequestInit::new()).await
 }
 
-async fn ask_so(
+/// The same, with a method, fields and a body.
+pub async fn ask_so(
     env: &Env,
     object: &str,
     path: &str,

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use potluck_core::{KeyId, Mono, Spill};
+use potluck_core::{KeyId, Mono, Spill, Wall};
+use potluck_edition::gate::Gate;
 use potluck_gemini::ApiKey;
 use potluck_vault::{Sealed, Vault};
 use worker::{Date, Delay};
@@ -45,6 +46,8 @@ pub struct Memory {
     pub blocked: Cell<Mono>,
     /// Where to ask when a part of the pool has nothing.
     pub spill: RefCell<Spill>,
+    /// How often somebody may try the operators' token; there from the first try on.
+    pub gate: RefCell<Option<Gate>>,
     opened: RefCell<HashMap<[u8; 16], (Vec<u8>, Rc<ApiKey>)>>,
     known: RefCell<HashMap<KeyId, Mono>>,
     told: RefCell<HashMap<u8, Vec<Told>>>,
@@ -65,6 +68,11 @@ pub fn with<T>(look: impl FnOnce(&Memory) -> T) -> T {
 /// The time, which never goes back.
 pub fn now() -> Mono {
     with(|memory| memory.clock.at(Date::now().as_millis()).mono)
+}
+
+/// The date.
+pub fn wall() -> Wall {
+    with(|memory| memory.clock.at(Date::now().as_millis()).wall)
 }
 
 /// A name for an exchange that nobody else has drawn.

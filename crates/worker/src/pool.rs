@@ -9,13 +9,16 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use futures_util::lock::Mutex;
+use potluck_edition::admin::operations;
 use potluck_edition::pages::{self, Page};
+use potluck_edition::usage::Days;
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_vault::MasterKey;
 use wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Method, Request, Response, State, console_error, durable_object};
 
+use crate::asked::Head;
 use crate::awake::Awake;
 use crate::caller::Caller;
 use crate::hand;
@@ -123,7 +126,9 @@ impl Pool {
 
 /// Answers what an isolate asks of a page. A key is in none of it; see [`crate::caller`].
 async fn answer(awake: &Awake, mut request: Request) -> worker::Result<Reply> {
-    let page = pages::find(&request.path());
+    let (method, url) = (request.inner().method(), request.inner().url());
+    let asked = Head::of(&method, &url, http::HeaderMap::new());
+    let page = pages::find(asked.path);
     let caller = Caller::read(|name| request.headers().get(name).ok().flatten());
     let answered = match (page, caller) {
         (Some(Page::Me), Some(caller)) => {
@@ -131,6 +136,14 @@ async fn answer(awake: &Awake, mut request: Request) -> worker::Result<Reply> {
             let patch = if method == Method::Patch { request.bytes().await? } else { Vec::new() };
             awake.contributor(&method, caller, &patch).await
         }
+        (Some(Page::MyUsage), Some(caller)) => match Days::asked(asked.query) {
+            Ok(days) => awake.usage_of(caller, days).await,
+            Err(problem) => Err(problem),
+        },
+        (Some(Page::Admin), _) => match operations::task(&asked.method, asked.path, asked.query) {
+            Ok(task) => awake.operate(task, &request.bytes().await?).await,
+            Err(problem) => Err(problem),
+        },
         (Some(page), _) => awake.answer(page),
         (None, _) => Err(Problem::new(Reason::NoRoute)),
     };

@@ -1,9 +1,9 @@
 //! Answers of our own become responses in this one place.
 
 use http::HeaderMap;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use potluck_edition::pages::{JSON, SVG, TEXT};
-use potluck_edition::{front, numbers, problem};
+use potluck_edition::{front, numbers, problem, usage};
 use potluck_gemini::Dialect;
 use potluck_gemini::answer::Problem;
 
@@ -30,11 +30,21 @@ impl Reply {
         Reply::page(JSON, format!("{value}\n"))
     }
 
+    /// JSON that is written already.
+    pub fn json_text(text: String) -> Reply {
+        Reply::page(JSON, text)
+    }
+
     /// Numbers for an operator.
     pub fn numbers(told: &serde_json::Value) -> Reply {
         let mut registry = numbers::registry();
         numbers::register(&mut registry, told);
         Reply::page(numbers::TYPE, numbers::text(&registry))
+    }
+
+    /// A table of comma-separated values.
+    pub fn csv(table: String) -> Reply {
+        Reply::page(usage::CSV, table)
     }
 
     /// A line of text.
@@ -57,8 +67,16 @@ impl Reply {
         Reply::page(asset.kind, asset.text.to_owned()).with(front::headers())
     }
 
-    fn with(mut self, headers: HeaderMap) -> Reply {
-        self.headers.extend(headers);
+    fn with(self, headers: HeaderMap) -> Reply {
+        self.with_fields(headers.into_iter().filter_map(|(name, value)| Some((name?, value))))
+    }
+
+    /// With further fields.
+    pub fn with_fields(
+        mut self,
+        fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Reply {
+        self.headers.extend(fields);
         self
     }
 

@@ -5,6 +5,8 @@
 //!
 //! D1 hands a row over as an object by column names, a blob as a list of numbers.
 
+use std::collections::HashSet;
+
 use potluck_store::migrations::Applied;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Tombstone, Usage,
@@ -48,6 +50,33 @@ pub fn inserted(answers: &impl Answers) -> Result<Inserted, Malformed> {
     }
     let withdrawn = any(answers, 1)?;
     Ok(if withdrawn { Inserted::Withdrawn } else { Inserted::Already })
+}
+
+/// Reads the answers to [`crate::statements::insert_all`].
+pub fn added(answers: &impl Answers) -> Result<Added, Malformed> {
+    let ids = |place| {
+        let ids = all(answers, place, |Id { id }: Id| row_id(id))?;
+        Ok::<HashSet<RowId>, Malformed>(ids.into_iter().collect())
+    };
+    Ok(Added { stored: ids(0)?, withdrawn: ids(1)? })
+}
+
+/// What became of keys that were added together.
+#[derive(Debug, Default)]
+pub struct Added {
+    stored: HashSet<RowId>,
+    withdrawn: HashSet<RowId>,
+}
+
+impl Added {
+    /// What became of one, by its id and its tombstone.
+    pub fn of(&self, id: &RowId, tombstone: &RowId) -> Inserted {
+        match (self.stored.contains(id), self.withdrawn.contains(tombstone)) {
+            (true, _) => Inserted::Stored,
+            (false, true) => Inserted::Withdrawn,
+            (false, false) => Inserted::Already,
+        }
+    }
 }
 
 /// Reads the answer to [`crate::statements::usage`].

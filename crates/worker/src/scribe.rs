@@ -10,9 +10,11 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 
-use potluck_core::{Event, KeyId, Now, Pool, Slot};
+use potluck_core::{Census, Event, KeyId, Now, Pool, Slot};
 use potluck_edition::alarm;
+use potluck_edition::alarms::{Alarms, Notice, Told};
 use potluck_edition::orders::Orders;
+use potluck_edition::watchman::Watchman;
 use potluck_store::StoreError;
 use worker::{console_error, console_warn};
 
@@ -30,12 +32,36 @@ pub struct Scribe {
     waiting: VecDeque<Event<Lent>>,
     /// The latest probe that the pool wants of each key.
     probes: HashMap<Slot, (KeyId, Lent)>,
+    watchman: Watchman,
+    alarms: Alarms,
 }
 
 impl Scribe {
     /// A scribe of what events order.
     pub fn new(orders: Orders) -> Scribe {
-        Scribe { orders, waiting: VecDeque::new(), probes: HashMap::new() }
+        Scribe {
+            orders,
+            waiting: VecDeque::new(),
+            probes: HashMap::new(),
+            watchman: Watchman::default(),
+            alarms: Alarms::default(),
+        }
+    }
+
+    /// What is wrong, as operators read it.
+    pub fn alarms(&self) -> Told {
+        self.alarms.told()
+    }
+
+    /// Looks whether anything is wrong.
+    pub fn look(&mut self, keys: Census, store_works: bool, now: Now) {
+        let changed = self.watchman.look(&mut self.alarms, keys, store_works, now);
+        changed.iter().for_each(tell);
+    }
+
+    /// D1 did not take something.
+    pub fn store_failed(&mut self, now: Now) {
+        self.watchman.store_failed(now.mono);
     }
 
     /// Whether the key's erasure was promised and is not on the disk yet.
@@ -75,13 +101,15 @@ impl Scribe {
 
     fn take(&mut self, pool: &mut Pool<Lent>, now: Now) {
         while self.waiting.len() < BATCH {
-            match pool.poll_event(now) {
-                None => return,
-                Some(Event::Alarm(alarm)) => console_error!("{}", alarm::sentence(alarm)),
-                Some(Event::Probe { slot, id, secret }) => {
+            let Some(event) = pool.poll_event(now) else { return };
+            let died = self.watchman.hear(&mut self.alarms, &event, now);
+            died.iter().for_each(tell);
+            match event {
+                Event::Alarm(alarm) => console_error!("{}", alarm::sentence(alarm)),
+                Event::Probe { slot, id, secret } => {
                     self.probes.insert(slot, (id, secret));
                 }
-                Some(event) => self.waiting.push_back(event),
+                event => self.waiting.push_back(event),
             }
         }
     }
@@ -114,4 +142,8 @@ impl Scribe {
         }
         Ok(())
     }
+}
+
+fn tell(notice: &Notice) {
+    console_warn!("an alarm changed: {}", serde_json::json!(notice.told()));
 }

@@ -5,6 +5,7 @@
 
 use http::Uri;
 use http::uri::Scheme;
+use potluck_edition::admin::settings::Setting;
 
 /// Google's API, or what stands in for it.
 pub const UPSTREAM: &str = "POTLUCK_UPSTREAM";
@@ -71,6 +72,25 @@ impl Settings {
     /// The name of one of them.
     pub fn object(&self, shard: u8) -> String {
         object(shard, self.shards)
+    }
+}
+
+impl Settings {
+    /// The settings in force, as operators are told; no secret is among them.
+    pub fn in_force(&self) -> Vec<Setting> {
+        let one = |name: &str, value: String, usual: bool| Setting {
+            name: name.to_owned(),
+            value,
+            from: if usual { "default".to_owned() } else { format!("variable {name}") },
+        };
+        let url = self.public_url.as_deref().unwrap_or("the one that was asked");
+        let stored = if self.store_false { "on" } else { "off" };
+        vec![
+            one(UPSTREAM, self.google.clone(), self.google == GOOGLE),
+            one(PUBLIC_URL, url.to_owned(), self.public_url.is_none()),
+            one(SHARDS, self.shards.to_string(), self.shards == 1),
+            one(STORE_FALSE, stored.to_owned(), !self.store_false),
+        ]
     }
 }
 

@@ -11,6 +11,8 @@ use potluck_store::rows::{
 use potluck_store::{StoreError, sql};
 use serde_json::json;
 
+use crate::line::AddedSaid;
+
 /// One parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -90,6 +92,15 @@ pub fn insert(row: &KeyRow, tombstone: &RowId) -> Result<Vec<Statement>, StoreEr
         (*tombstone).into(),
     ];
     Ok(vec![of(sql::INSERT_KEY, key), of(sql::FIND_TOMBSTONE, vec![(*tombstone).into()])])
+}
+
+/// Adds new keys, then looks for their tombstones: [`crate::rows::added`] reads both answers.
+pub fn insert_all(rows: &[AddedSaid], at: i64) -> Vec<Statement> {
+    let row = |row: &AddedSaid| {
+        json!([hex::encode(row.id), hex::encode(&row.sealed), hex::encode(row.tombstone)])
+    };
+    let rows = list(rows.iter().map(row));
+    vec![of(sql::INSERT_KEYS, vec![rows.clone(), at.into()]), of(sql::FIND_TOMBSTONES, vec![rows])]
 }
 
 /// Sets a key's state.
@@ -366,6 +377,7 @@ mod tests {
         let used = Usage { key: ID, day: 1, model: "".into(), amount: UsageTotal::default() };
         [
             insert(&row, &ID).unwrap(),
+            insert_all(&[AddedSaid { line: 1, id: ID, tombstone: ID, sealed: vec![1] }], 1),
             set_state(ID, &KeyState::Active, 1),
             set_limits(ID, &Limits::default()).unwrap(),
             set_cooldowns(ID, &[rest]),

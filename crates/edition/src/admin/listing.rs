@@ -1,7 +1,7 @@
 //! Some of the keys, page by page.
 
-use percent_encoding::percent_decode_str;
-use potluck_core::Listing;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use potluck_core::{Listing, Sought};
 use potluck_gemini::answer::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -81,6 +81,57 @@ fn text(value: &str) -> Result<String, Problem> {
     }
 }
 
+impl Wanted {
+    /// What is looked for in each part of the pool.
+    pub fn sought(&self) -> Sought<'_> {
+        Sought { state: self.state.as_deref(), text: self.text.as_deref() }
+    }
+
+    /// Goes through a pool of so many parts, one after the other; `look` looks into one, from a place
+    /// on, for so many keys at most. Gives them, and where the following page begins.
+    pub fn gather(
+        &self,
+        parts: u32,
+        mut look: impl FnMut(u32, u32, usize) -> Listing,
+    ) -> (Listing, Option<u64>) {
+        let (mut part, mut from) = split(self.after);
+        let mut all = Listing::default();
+        for _ in 0..MAX_LOOKS {
+            if part >= parts || all.keys.len() >= self.limit {
+                break;
+            }
+            let most = (self.limit - all.keys.len()).min(AT_ONE_LOOK);
+            let listing = look(part, from, most);
+            all.keys.extend(listing.keys);
+            (part, from) = match listing.next {
+                Some(next) => (part, next),
+                None => (part + 1, 0),
+            };
+        }
+        (all, (part < parts).then(|| place(part, from)))
+    }
+}
+
+/// What a part of the pool is asked with for the same, from a place of its own on.
+pub fn target(wanted: &Wanted, from: u64, most: usize) -> String {
+    let named = |name: &str, value: Option<&str>| {
+        let value = value.map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string());
+        value.map(|text| format!("&{name}={text}")).unwrap_or_default()
+    };
+    let (state, text) = (wanted.state.as_deref(), wanted.text.as_deref());
+    format!("/keys?after={from}&limit={most}{}{}", named("state", state), named("text", text))
+}
+
+/// The part of the pool that a place lies in, and the place there.
+pub fn split(place: u64) -> (u32, u32) {
+    ((place >> 32) as u32, place as u32)
+}
+
+/// A place in a part of the pool.
+pub fn place(part: u32, from: u32) -> u64 {
+    u64::from(part) << 32 | u64::from(from)
+}
+
 /// Some of the keys.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -101,6 +152,11 @@ impl Page {
 
 /// The states by which keys can be listed.
 const STATES: [&str; 5] = ["active", "resting", "held", "paused", "disabled"];
+/// Looks for one answer: more than the largest page takes, and a few milliseconds where nothing is
+/// found.
+const MAX_LOOKS: usize = 64;
+/// Keys described under one lock: some tens of microseconds.
+const AT_ONE_LOOK: usize = 64;
 /// The last place that any list can tell: programs read it as a signed number.
 const MAX_PLACE: u64 = i64::MAX as u64;
 /// Characters looked for: longer than an id or a reason.

@@ -74,8 +74,15 @@ pub type TypeName = fn(&mut SchemaGenerator) -> Value;
 
 /// The schema of a type.
 pub fn kind<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+    // What makes schemas would be a quarter of a Worker, which tells what is written instead.
+    if cfg!(target_family = "wasm") {
+        return Value::Null;
+    }
     schemas.subschema_for::<T>().to_value()
 }
+
+/// The whole description as it is written down, which a test holds to what [`describe`] says.
+pub const WRITTEN: &str = include_str!("../../../../docs/openapi.json");
 
 /// The whole description.
 pub fn describe() -> Value {

@@ -53,6 +53,36 @@ impl Sessions {
     }
 }
 
+/// Makes the name of a session that nobody keeps: it says until when it is good, and is signed. For
+/// an edition whose processes share no memory; what ends such a session early is that its browser
+/// forgets it, or that what it is signed with changes.
+pub fn signed(random: [u8; 8], now: Wall, sign: impl Fn(&[u8]) -> Signature) -> Name {
+    let mut name = Name::default();
+    name[..8].copy_from_slice(&now.0.saturating_add(LASTS.as_millis() as i64).to_be_bytes());
+    name[8..SAID].copy_from_slice(&random);
+    let signature = sign(&name[..SAID]);
+    name[SAID..].copy_from_slice(&signature[..SAID]);
+    name
+}
+
+/// How long the signed session goes on that a request belongs to.
+pub fn left(
+    headers: &HeaderMap,
+    now: Wall,
+    sign: impl Fn(&[u8]) -> Signature,
+    same: impl Fn(&[u8], &[u8]) -> bool,
+) -> Option<Duration> {
+    let name = shown(headers)?;
+    let (said, signature) = name.split_at(SAID);
+    let end = i64::from_be_bytes(*said.first_chunk()?);
+    let left = u64::try_from(end.checked_sub(now.0)?).ok().filter(|left| *left > 0)?;
+    let ours = same(&sign(said)[..SAID], signature);
+    ours.then(|| Duration::from_millis(left).min(LASTS))
+}
+
+/// What a signed name is signed with makes this of it.
+pub type Signature = [u8; 32];
+
 /// The name that a request shows, if one of our pages has sent it.
 fn shown(headers: &HeaderMap) -> Option<Name> {
     headers.get(PAGE)?;
@@ -118,6 +148,8 @@ const PAGE: HeaderName = HeaderName::from_static("x-potluck-page");
 /// Browsers keep a cookie of such a name only as it is meant: for this host alone, over TLS or on
 /// this machine.
 const COOKIE_NAME: &str = "__Host-potluck";
+/// Bytes of a signed name that say something; the other half is the signature's.
+const SAID: usize = 16;
 /// A day's work.
 const LASTS: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at once: operators are few. A further one ends the oldest.
@@ -154,6 +186,30 @@ mod tests {
         assert_eq!(left(&sessions, &request(&ours, true), 12 * 3_600_000), None);
         sessions.close(&request(&ours, true), |a, b| a == b);
         assert_eq!(left(&sessions, &request(&ours, true), 0), None);
+    }
+
+    #[test]
+    fn a_signed_session_says_itself_how_long_it_lasts_and_nobody_can_make_it_last_longer() {
+        let sign = |with: u8| {
+            move |said: &[u8]| {
+                let mut signature = Signature::default();
+                let at = said.iter().enumerate().map(|(at, byte)| byte.wrapping_mul(at as u8 + 3));
+                signature[0] = at.fold(with, u8::wrapping_add);
+                signature
+            }
+        };
+        let name = signed([7; 8], Wall(0), sign(1));
+        let left = |name: &Name, page, at, with| {
+            super::left(&request(name, page), Wall(at), sign(with), |a, b| a == b)
+        };
+
+        assert_eq!(left(&name, true, 0, 1), Some(LASTS));
+        assert_eq!(left(&name, false, 0, 1), None, "a link has no such header");
+        assert_eq!(left(&name, true, 0, 2), None, "signed with something else");
+        assert_eq!(left(&name, true, 12 * 3_600_000, 1), None, "over");
+        let mut longer = name;
+        longer[7] ^= 1;
+        assert_eq!(left(&longer, true, 0, 1), None, "changed");
     }
 
     #[test]

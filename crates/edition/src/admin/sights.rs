@@ -8,6 +8,7 @@ use potluck_core::{Seen, Sight};
 use potluck_gemini::answer::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::bad;
 use super::openapi::{Kind, Parameter};
@@ -121,6 +122,22 @@ impl Told {
     }
 }
 
+/// What the parts of a pool have told each by itself, as if one had told it.
+pub fn together(parts: impl IntoIterator<Item = Value>) -> Value {
+    let (mut sights, mut last) = (Vec::new(), Vec::new());
+    for mut part in parts {
+        if let Value::Array(seen) = part["sights"].take() {
+            sights.extend(seen);
+        }
+        last.push(part["last"].as_str().unwrap_or_default().to_owned());
+    }
+    // Without its last letter, a time sorts before those within its second.
+    sights.sort_by_cached_key(|sight| {
+        sight["at"].as_str().unwrap_or_default().trim_end_matches('Z').to_owned()
+    });
+    json!({ "sights": sights, "last": last.join(".") })
+}
+
 /// Parts that a pool may have.
 const MAX_PARTS: usize = 256;
 /// Any number of so many digits is one that we count by.
@@ -130,6 +147,20 @@ const MAX_DIGITS: usize = 19;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_several_parts_tell_is_in_the_order_in_which_it_happened() {
+        let part = |last: &str, at: &[&str]| {
+            let sights: Vec<Value> = at.iter().map(|at| json!({ "at": at })).collect();
+            json!({ "sights": sights, "last": last })
+        };
+        let (first, second) = ("2026-11-27T08:00:00Z", "2026-11-27T08:00:00.25Z");
+        let third = "2026-11-27T08:00:01Z";
+
+        let told = together([part("7", &[first, third]), part("3", &[second])]);
+
+        assert_eq!(told, part("7.3", &[first, second, third]));
+    }
 
     #[test]
     fn a_place_that_was_told_is_understood_and_nothing_else_is() {
