@@ -9,6 +9,9 @@
 //! minute they fall as well: a dead key is found dead again by its next call, a good one that was
 //! disabled is lost. Until some key is served, the next verdict is then held at once.
 //!
+//! Answers take their time, and one that is on its way while Google begins to refuse everybody shows
+//! nothing: only a success that was asked for after a verdict speaks against it.
+//!
 //! A contributor is, as far as is known, a project: Google names it when it suspends one, and then
 //! all keys of it count once. A key without a named project counts for itself.
 
@@ -21,8 +24,8 @@ use crate::{id::Slot, key::Reason, time::Mono};
 pub(crate) struct Guard {
     blows: Vec<Blow>,
     held: Option<Held>,
-    /// Held verdicts fell undecided, and no key was served since: the next one is held at once.
-    wary: bool,
+    /// When held verdicts fell undecided, if no key was served since: the next one is held at once.
+    wary: Option<Mono>,
     /// The key that was served last.
     pub(crate) last_good: Option<Slot>,
 }
@@ -81,7 +84,7 @@ impl Guard {
             self.blows.remove(0);
         }
         self.blows.push(blow);
-        if !self.is_everyone(others) && !self.wary {
+        if !self.is_everyone(others) && self.wary.is_none() {
             return Blame::Stands;
         }
         let blows = std::mem::take(&mut self.blows);
@@ -100,14 +103,14 @@ impl Guard {
         most && contributors.len() >= CONTRIBUTORS
     }
 
-    /// A key was served: keys are not refused as such.
-    pub(crate) fn served(&mut self, slot: Slot) -> Option<Decision> {
+    /// A key was served, by a call that was sent then: keys were not refused as such from then on.
+    pub(crate) fn served(&mut self, slot: Slot, sent: Mono) -> Option<Decision> {
         self.last_good = Some(slot);
-        self.wary = false;
+        self.wary = self.wary.filter(|since| sent < *since);
         if !self.blows.is_empty() {
-            self.blows.clear();
+            self.blows.retain(|blow| sent < blow.at);
         }
-        let held = self.held.as_ref()?;
+        let held = self.held.as_ref().filter(|held| held.since <= sent)?;
         // A suspect that serves shows that the verdicts were false; so does anyone's success
         // after a good key was refused. A bystander's success shows that only the suspects fail.
         let false_alarm = held.confirmed || held.suspects.contains(&slot);
@@ -147,7 +150,7 @@ impl Guard {
     /// Time is up: what nobody confirmed falls.
     pub(crate) fn expire(&mut self, now: Mono) -> Option<Decision> {
         self.deadline().filter(|deadline| *deadline <= now)?;
-        self.wary = true;
+        self.wary = Some(now);
         self.decide(true)
     }
 
@@ -177,6 +180,8 @@ mod tests {
     use super::*;
 
     const MANY: usize = 100;
+    /// Behind all that tripped it.
+    const LATER: Mono = Mono(30_000);
 
     fn slot(at: u32) -> Slot {
         Slot { at, generation: 0 }
@@ -215,15 +220,27 @@ mod tests {
         for at in 0..50 {
             assert_eq!(guard.blow(blow(at, at.into(), 0), MANY), Blame::Stands);
             if at % 4 == 3 {
-                assert_eq!(guard.served(slot(100)), None);
+                assert_eq!(guard.served(slot(100), Mono(0)), None);
             }
         }
     }
 
     #[test]
     fn verdicts_stand_if_a_bystander_is_served_and_fall_if_a_suspect_is() {
-        assert_eq!(tripped().served(slot(100)), Some(Decision::Stand(all())));
-        assert_eq!(tripped().served(slot(2)), Some(Decision::Fall(all())));
+        assert_eq!(tripped().served(slot(100), LATER), Some(Decision::Stand(all())));
+        assert_eq!(tripped().served(slot(2), LATER), Some(Decision::Fall(all())));
+    }
+
+    #[test]
+    fn an_answer_that_was_on_its_way_already_shows_nothing() {
+        let mut guard = tripped();
+        assert_eq!(guard.served(slot(100), Mono(8_999)), None);
+        assert_eq!(guard.served(slot(2), Mono(8_999)), None);
+        assert_eq!(guard.served(slot(2), Mono(9_000)), Some(Decision::Fall(all())));
+        let mut begins = Guard::default();
+        (0..4).for_each(|at| assert_eq!(begins.blow(blow(at, at.into(), 5), MANY), Blame::Stands));
+        begins.served(slot(100), Mono(4_999));
+        assert!(matches!(begins.blow(blow(4, 4, 6), MANY), Blame::Trips { .. }));
     }
 
     #[test]
@@ -234,7 +251,7 @@ mod tests {
         assert_eq!(guard.blow(blow(100, 100, 20), MANY), Blame::IsHeld);
         let mut everyone = all();
         everyone.push(slot(100));
-        assert_eq!(guard.served(slot(101)), Some(Decision::Fall(everyone)));
+        assert_eq!(guard.served(slot(101), LATER), Some(Decision::Fall(everyone)));
     }
 
     #[test]
@@ -258,7 +275,7 @@ mod tests {
         let mut guard = tripped();
         guard.expire(Mono(69_000));
         assert!(matches!(guard.blow(blow(0, 0, 70), MANY), Blame::Trips { .. }));
-        guard.served(slot(100));
+        guard.served(slot(100), Mono(70_000));
         assert_eq!(guard.blow(blow(1, 1, 71), MANY), Blame::Stands);
     }
 }

@@ -21,6 +21,7 @@ impl Pace {
     /// Of a minute of so many calls an entitled one found nothing: what seems to be left is where tokens
     /// are spent, or on its way.
     pub(super) fn ran_dry(&mut self, capacity: u64, now: Mono) {
+        self.sent.turn(now);
         let left = capacity.saturating_sub(self.sent.sum) as f32;
         self.unusable = left.max(self.unusable(now));
         self.as_of = now;

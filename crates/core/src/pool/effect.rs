@@ -32,7 +32,7 @@ impl<S: Clone> Pool<S> {
         }
         let on_lane = Reach::Lane(lane);
         match verdict {
-            Verdict::Served => self.thrives(slot, lane, now),
+            Verdict::Served => self.thrives(slot, lane, x.sent, now),
             Verdict::KeyDead(reason) => self.condemn(slot, reason, failure, now),
             Verdict::PerhapsDead(reason) => self.doubt(x, lane, slot, reason, now),
             Verdict::ModelClosed => {
@@ -120,8 +120,9 @@ impl<S: Clone> Pool<S> {
         }
     }
 
-    /// The key served: whatever was held against keys as such is looked at again.
-    fn thrives(&mut self, slot: Slot, lane: u16, now: Now) {
+    /// The key served a call that was sent then: whatever was held against keys as such is looked at
+    /// again.
+    fn thrives(&mut self, slot: Slot, lane: u16, sent: Mono, now: Now) {
         let at = self.lanes.at_mut(lane);
         at.pinned = true;
         at.served = true;
@@ -132,7 +133,7 @@ impl<S: Clone> Pool<S> {
                 key.apart.probe.cleared = 0;
             }
         }
-        let decision = self.guard.served(slot);
+        let decision = self.guard.served(slot, sent);
         self.decide(decision, now);
     }
 

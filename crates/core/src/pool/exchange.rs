@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     id::Slot,
     pool::Pool,
-    time::Now,
+    time::{Mono, Now},
 };
 
 impl<S: Clone> Pool<S> {
@@ -50,6 +50,7 @@ impl<S: Clone> Pool<S> {
             tried: [None; MAX_TRIED],
             tries: 0,
             running: None,
+            sent: Mono(0),
             served: None,
             forced: None,
             second_chance: false,
@@ -108,7 +109,7 @@ impl<S: Clone> Pool<S> {
         x.talk = [talk.signature, talk.conversation];
         x.goes_on = talk.has_model_turn;
         x.prompt_tokens = talk.prompt_tokens;
-        x.patience = now.mono + self.config.max_wait;
+        (x.patience, x.sent) = (now.mono + self.config.max_wait, now.mono);
         if let Some(Running::Slot(slot)) = x.running {
             // Google counts it now, not when it was begun.
             self.unspend(x, slot, now);
@@ -246,7 +247,7 @@ impl<S: Clone> Pool<S> {
         let whose = Whose::Key { slot, id, secret, own };
         x.tried[usize::from(x.tries) % MAX_TRIED] = Some(slot);
         x.tries += 1;
-        x.running = Some(Running::Slot(slot));
+        (x.running, x.sent) = (Some(Running::Slot(slot)), now.mono);
         if x.mode == Mode::Own {
             self.takes_own(x, slot, now);
         }

@@ -180,7 +180,8 @@ impl<S: Clone> Pool<S> {
     fn testify(&mut self, slot: Slot, asked: Reason, verdict: Verdict, now: Now) {
         match verdict {
             Verdict::Served => {
-                let decision = self.guard.served(slot);
+                // It was asked after they were held.
+                let decision = self.guard.served(slot, now.mono);
                 self.decide(decision, now);
             }
             Verdict::KeyDead(_) | Verdict::PerhapsDead(_) | Verdict::OurPlace => {
