@@ -5,7 +5,7 @@
 //! are counted: five keys of three contributors within ten seconds, and none served meanwhile,
 //! trip the guard. Then those verdicts, and all that follow, are held: the keys go last, an alarm
 //! is raised, and a key that was good a moment ago is asked. If it is good still, the verdicts
-//! stand; if it is refused too, they fall as soon as any key is served again. Undecided after a
+//! stand; if it is refused too, each of the keys is asked as soon as any is served again. Undecided after a
 //! minute they fall as well: a dead key is found dead again by its next call, a good one that was
 //! disabled is lost. Until some key is served, the next verdict is then held at once.
 //!
@@ -65,6 +65,8 @@ pub(crate) enum Blame {
 pub(crate) enum Decision {
     /// The keys are dead.
     Stand(Vec<Slot>),
+    /// Google serves again, and not all of the keys are dead: each is to be asked.
+    Ask(Vec<Slot>),
     /// The keys are good, as far as is known.
     Fall(Vec<Slot>),
 }
@@ -111,10 +113,11 @@ impl Guard {
             self.blows.retain(|blow| sent < blow.at);
         }
         let held = self.held.as_ref().filter(|held| held.since <= sent)?;
-        // A suspect that serves shows that the verdicts were false; so does anyone's success
-        // after a good key was refused. A bystander's success shows that only the suspects fail.
-        let false_alarm = held.confirmed || held.suspects.contains(&slot);
-        self.decide(false_alarm)
+        // A suspect that serves shows that some verdict was false; so does anyone's success after a
+        // good key was refused, unless that one has died with the others. A bystander's success
+        // shows that only the suspects fail.
+        let some_are_good = held.confirmed || held.suspects.contains(&slot);
+        self.decide(if some_are_good { Decision::Ask } else { Decision::Stand })
     }
 
     /// A key has nothing to do with it any more.
@@ -151,16 +154,15 @@ impl Guard {
     pub(crate) fn expire(&mut self, now: Mono) -> Option<Decision> {
         self.deadline().filter(|deadline| *deadline <= now)?;
         self.wary = Some(now);
-        self.decide(true)
+        self.decide(Decision::Fall)
     }
 
     pub(crate) fn suspects(&self) -> &[Slot] {
         self.held.as_ref().map_or(&[], |held| &held.suspects)
     }
 
-    fn decide(&mut self, false_alarm: bool) -> Option<Decision> {
-        let suspects = self.held.take()?.suspects;
-        Some(if false_alarm { Decision::Fall(suspects) } else { Decision::Stand(suspects) })
+    fn decide(&mut self, decided: impl FnOnce(Vec<Slot>) -> Decision) -> Option<Decision> {
+        self.held.take().map(|held| decided(held.suspects))
     }
 }
 
@@ -226,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_stand_if_a_bystander_is_served_and_fall_if_a_suspect_is() {
+    fn verdicts_stand_if_a_bystander_is_served_and_are_looked_into_if_a_suspect_is() {
         assert_eq!(tripped().served(slot(100), LATER), Some(Decision::Stand(all())));
-        assert_eq!(tripped().served(slot(2), LATER), Some(Decision::Fall(all())));
+        assert_eq!(tripped().served(slot(2), LATER), Some(Decision::Ask(all())));
     }
 
     #[test]
@@ -236,7 +238,7 @@ mod tests {
         let mut guard = tripped();
         assert_eq!(guard.served(slot(100), Mono(8_999)), None);
         assert_eq!(guard.served(slot(2), Mono(8_999)), None);
-        assert_eq!(guard.served(slot(2), Mono(9_000)), Some(Decision::Fall(all())));
+        assert_eq!(guard.served(slot(2), Mono(9_000)), Some(Decision::Ask(all())));
         let mut begins = Guard::default();
         (0..4).for_each(|at| assert_eq!(begins.blow(blow(at, at.into(), 5), MANY), Blame::Stands));
         begins.served(slot(100), Mono(4_999));
@@ -244,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_witness_makes_them_fall_with_the_next_success() {
+    fn after_a_refused_witness_each_is_asked_with_the_next_success() {
         let mut guard = tripped();
         assert!(guard.witness_refused(slot(100)));
         assert!(!guard.witness_refused(slot(100)));
         assert_eq!(guard.blow(blow(100, 100, 20), MANY), Blame::IsHeld);
         let mut everyone = all();
         everyone.push(slot(100));
-        assert_eq!(guard.served(slot(101), LATER), Some(Decision::Fall(everyone)));
+        assert_eq!(guard.served(slot(101), LATER), Some(Decision::Ask(everyone)));
     }
 
     #[test]

@@ -329,6 +329,52 @@ fn keys_that_die_together_while_another_lives_are_out_within_a_minute() {
 }
 
 #[test]
+fn keys_that_die_together_with_the_one_that_is_asked_are_told_from_those_that_live() {
+    let mut table = Table::of(12);
+    let witness = table.serve(0);
+    let lives = |key: u32| key != witness && key.is_multiple_of(2);
+    let google = |key: u32| (!lives(key)).then(dead);
+    let refused: Vec<u32> =
+        (0..2).flat_map(|_| table.call(witness, |_| Some(dead())).tried).collect();
+    let tell = |table: &mut Table| {
+        for (slot, key) in table.probes() {
+            let failure = google(key);
+            let outcome = failure.as_ref().map_or(Outcome::Served, Outcome::Failed);
+            table.pool.probed(slot, outcome, table.now);
+        }
+    };
+    tell(&mut table);
+    table.pass_time(seconds(1));
+    while table.call(0, google).result != Result::Answer {}
+
+    for _ in 0..40 {
+        table.run_until(table.now.mono + seconds(1));
+        tell(&mut table);
+    }
+
+    assert!(refused.iter().any(|key| lives(*key)) && refused.iter().any(|key| !lives(*key)));
+    for key in refused {
+        assert_eq!(table.state(key), if lives(key) { "active" } else { "disabled" }, "{key}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_on_its_way_when_google_began_to_refuse_costs_no_key() {
+    let mut table = Table::of(12);
+    let mut early = table.pool.begin(Call::plain(id(0), MODEL), table.now);
+    assert!(matches!(table.pool.next(&mut early, table.now), Step::Try(_)));
+    table.pass_time(seconds(1));
+    drop(table.call(1, |_| Some(dead())));
+
+    table.pool.report(&mut early, Outcome::Served, table.now);
+    drop(table.call(2, |_| Some(dead())));
+
+    assert!(table.events().contains(&Event::Alarm(Alarm::Everyone)));
+    assert_eq!(table.pool.key_count(), 12);
+    table.end(early, 0);
+}
+
+#[test]
 fn keys_of_one_suspended_project_are_one_contributors() {
     let mut table = Table::of(12);
     let suspended = || Some(reason(403, "CONSUMER_SUSPENDED", Some(77)));

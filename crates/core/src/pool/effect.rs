@@ -1,6 +1,6 @@
 //! What a verdict means for the key: rests, doubts, and the end.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, time::Duration};
 
 use crate::{
     call::Exchange,
@@ -201,22 +201,29 @@ impl<S: Clone> Pool<S> {
 
     /// What was decided about held verdicts.
     pub(super) fn decide(&mut self, decision: Option<Decision>, now: Now) {
-        let (slots, dead) = match decision {
+        let (slots, became): (_, fn(&mut Self, Slot, Reason, Now)) = match decision {
             None => return,
-            Some(Decision::Stand(slots)) => (slots, true),
-            Some(Decision::Fall(slots)) => (slots, false),
+            Some(Decision::Stand(slots)) => {
+                self.events.alarm(Alarm::EveryoneDead);
+                (slots, Self::disable)
+            }
+            Some(Decision::Ask(slots)) => (slots, Self::ask_some_time),
+            Some(Decision::Fall(slots)) => (slots, |pool, slot, _, now| pool.sync(slot, now)),
         };
-        if dead {
-            self.events.alarm(Alarm::EveryoneDead);
-        }
         for slot in slots {
             let Some(key) = self.keys.get_mut(slot) else { continue };
             let Some(reason) = key.apart.suspect.take() else { continue };
-            match dead {
-                true => self.disable(slot, reason, now),
-                false => self.sync(slot, now),
-            }
+            became(self, slot, reason, now);
         }
+    }
+
+    /// The key is in service again, and is asked within a while: of many, some at a time.
+    fn ask_some_time(&mut self, slot: Slot, reason: Reason, now: Now) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let at = now.mono + ASKED_WITHIN * u32::from(key.id.0[15]) / 256;
+        (key.apart.probe.doubt, key.apart.probe.at) = (Some(reason), at);
+        self.agenda.push(Reverse((at, Job::Probe(slot))));
+        self.sync(slot, now);
     }
 
     pub(super) fn disable(&mut self, slot: Slot, reason: Reason, now: Now) {
@@ -297,6 +304,9 @@ impl<S: Clone> Pool<S> {
 const CONTRIBUTORS: u64 = 0x706f_746c_7563_6b21;
 /// How long a model is held for billed after the last key that was told so: such keys are told
 /// again every day, so a model that becomes free is lent again within the week.
-const BILLED_FOR: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+const BILLED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Within so long each of the keys is asked that were held with others: a dead one is found out within
+/// the minute, and hundreds are no flood.
+const ASKED_WITHIN: Duration = Duration::from_secs(30);
 /// Billed models remembered: more than Google has.
 const MAX_BILLED: usize = 256;
