@@ -19,7 +19,15 @@ use std::process::Command;
 /// What every suite wants; what one alone wants is installed before it.
 pub const NEEDS: &[&str] = &["debian.openssl", "debian.curl"];
 /// The same for the edge edition.
-pub const EDGE_NEEDS: &[&str] = &["debian.openssl", "debian.curl", "wasm.compiler", "node.worker"];
+pub const EDGE_NEEDS: &[&str] = &[
+    "debian.openssl",
+    "debian.curl",
+    "debian.chromium",
+    "debian.fonts-noto-cjk",
+    "wasm.compiler",
+    "node.worker",
+    "node.browser",
+];
 
 /// The suite of promises: no package of others, so no version.
 const PROMISES: &str = "promises/main.mjs";
@@ -39,6 +47,8 @@ struct Suite {
     file: &'static str,
     sets: &'static [&'static str],
 }
+
+const PAGES: Suite = Suite { package: "pages", file: "browser/main.mjs", sets: &["node.browser"] };
 
 const PYTHON: &[&str] = &["python.pinned", "python.latest"];
 const NODE: &[&str] = &["node.pinned", "node.latest"];
@@ -91,14 +101,19 @@ pub fn run(tally: &mut Tally) -> Result {
 
 /// The pages, in a browser.
 pub fn run_browser(tally: &mut Tally) -> Result {
-    let suite = Suite { package: "pages", file: "browser/main.mjs", sets: &["node.browser"] };
-    attempt(&suite, "node.browser", "pages", &native()?, tally)?;
+    walk_pages(&native()?, tally)?;
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} checks failed", tally.failed)) }
 }
 
-/// All suites, against the edge edition.
+fn walk_pages(edition: &Edition, tally: &mut Tally) -> Result {
+    attempt(&PAGES, PAGES.sets[0], PAGES.package, edition, tally)
+}
+
+/// All suites and the pages, against the edge edition.
 pub fn run_edge(tally: &mut Tally) -> Result {
-    run_on(&edge()?, "", tally)
+    let edition = edge()?;
+    walk_pages(&edition, tally)?;
+    run_on(&edition, "", tally)
 }
 
 /// The suites whose name holds that text.
@@ -140,7 +155,7 @@ fn attempt(suite: &Suite, set: &str, name: &str, edition: &Edition, tally: &mut 
         return Ok(());
     }
     let stage = Stage::open(edition)?;
-    let mut command = command(suite, set)?;
+    let mut command = command(suite, set, edition)?;
     let mut reading = suite.reading(edition)?;
     let ended = run_retelling(stage.dress(&mut command), |line| reading.retell(line));
     if let (Err(why), false) = (ended, reading.found_any()) {
@@ -152,7 +167,7 @@ fn attempt(suite: &Suite, set: &str, name: &str, edition: &Edition, tally: &mut 
     Ok(())
 }
 
-fn command(suite: &Suite, set: &str) -> Result<Command> {
+fn command(suite: &Suite, set: &str, edition: &Edition) -> Result<Command> {
     let file = root().join("clients").join(suite.file);
     if suite.file.ends_with(".py") {
         let mut command = program(needs::python_of(set));
@@ -166,7 +181,7 @@ fn command(suite: &Suite, set: &str) -> Result<Command> {
     }
     if set == "node.browser" {
         let mut command = program(needs::node_program());
-        command.arg(file).env("PACKAGES", needs::place(set)).env("SCREENS", screens());
+        command.arg(file).env("PACKAGES", needs::place(set)).env("SCREENS", screens(edition));
         return Ok(command);
     }
     if suite.file.ends_with(".mjs") {
@@ -181,8 +196,11 @@ fn command(suite: &Suite, set: &str) -> Result<Command> {
 }
 
 /// Where what the pages looked like is kept.
-fn screens() -> std::path::PathBuf {
-    target().join("screens")
+fn screens(edition: &Edition) -> std::path::PathBuf {
+    match edition {
+        Edition::Native => target().join("screens"),
+        Edition::Edge(_) => target().join("screens-edge"),
+    }
 }
 
 /// Node looks for packages beside the file that imports them, so the suite is put there.

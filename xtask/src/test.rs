@@ -83,7 +83,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "edge",
-        about: "real clients, of the edge edition",
+        about: "real clients and a browser, of the edge edition",
         needs: clients::EDGE_NEEDS,
         run: clients::run_edge,
     },

@@ -113,9 +113,9 @@ await check("a key that dies is told of late, and a low pool stands until it is 
 await check("settings, description and pages are told, and what is not here is told to be so", () =>
   kitchen(2, async (here, { send, look }) => {
     const { settings } = await look("/settings");
-    const upstream = settings.find((one) => one.name === "POTLUCK_UPSTREAM");
+    const upstream = settings.find((one) => one.name === "upstream");
     assert.deepEqual([upstream.value, upstream.from === "default"], [sim.url, false]);
-    assert.ok(settings.some((one) => one.name === "POTLUCK_SHARDS"));
+    assert.ok(settings.some((one) => one.name === "shards"));
     assert.deepEqual(await look("/openapi.json"), DESCRIBED);
     assert.deepEqual(await look("/tokens"), { tokens: [] });
     assert.deepEqual(await look("/invites"), { invites: [] });

@@ -148,8 +148,10 @@ async fn contributor(
         _ => return told(&problem::other_method("GET, HEAD, PATCH, DELETE")),
     }
     let settings = &hand.fixed.settings;
-    let object = settings.object(settings.shard(&caller.id.0));
-    ask_so(&hand.env, &object, head.path, &init).await
+    let shard = settings.shard(&caller.id.0);
+    // What this isolate has done by now is in the answer.
+    object::tell(hand, shard).await;
+    ask_so(&hand.env, &settings.object(shard), head.path, &init).await
 }
 
 async fn read_patch(incoming: &Incoming<'_>, key: &ApiKey) -> Result<LimitsPatch, Problem> {

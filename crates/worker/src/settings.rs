@@ -78,10 +78,10 @@ impl Settings {
 impl Settings {
     /// The settings in force, as operators are told; no secret is among them.
     pub fn in_force(&self) -> Vec<Setting> {
-        let one = |name: &str, value: String, usual: bool| Setting {
-            name: name.to_owned(),
+        let one = |variable: &str, value: String, usual: bool| Setting {
+            name: variable.trim_start_matches("POTLUCK_").to_lowercase().replace('_', "-"),
             value,
-            from: if usual { "default".to_owned() } else { format!("variable {name}") },
+            from: if usual { "default" } else { variable }.to_owned(),
         };
         let url = self.public_url.as_deref().unwrap_or("the one that was asked");
         let stored = if self.store_false { "on" } else { "off" };
@@ -166,6 +166,14 @@ mod tests {
         assert_eq!(settings.public_url.as_deref(), Some("https://a.b"));
         assert_eq!(settings.object(3), "pool-3-of-4");
         assert_eq!(settings.shard(&[6; 16]), 2);
+    }
+
+    #[test]
+    fn operators_are_told_what_holds_and_which_variable_decided_it() {
+        let told = read(&[(SHARDS, "4")]).unwrap().in_force();
+        let shown: Vec<[&str; 3]> = told.iter().map(|s| [&*s.name, &*s.value, &*s.from]).collect();
+        assert!(shown.contains(&["shards", "4", SHARDS]), "{shown:?}");
+        assert!(shown.contains(&["upstream", GOOGLE, "default"]), "{shown:?}");
     }
 
     #[test]
