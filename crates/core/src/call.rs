@@ -336,7 +336,7 @@ pub struct Exchange {
     pub(crate) tried: [Option<Slot>; MAX_TRIED],
     pub(crate) tries: u8,
     pub(crate) running: Option<Running>,
-    /// When the attempt under way was handed out.
+    /// When the attempt under way was handed out: it was sent then, or a little later.
     pub(crate) sent: Mono,
     pub(crate) served: Option<Served>,
     /// The key that the next attempt must take.

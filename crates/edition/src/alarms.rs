@@ -3,11 +3,13 @@
 //! Rule: an alarm that stands is raised once and cleared once, however often its cause is seen; what
 //! happens and is over is told. None holds a key: keys go by their ids.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 
 use potluck_core::{KeyId, Wall};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::me::time;
 
@@ -178,6 +180,27 @@ impl Late {
     }
 }
 
+/// What the parts of a pool have told each by itself, as if one had told it: what stands in several
+/// stands since the first, and of the late ones only the latest are told.
+pub fn together(parts: impl IntoIterator<Item = Value>) -> Value {
+    let (mut standing, mut late) = (BTreeMap::<String, Value>::new(), Vec::new());
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    for mut part in parts {
+        let mut list =
+            |name: &str| part[name].as_array_mut().map(std::mem::take).unwrap_or_default();
+        for one in list("standing") {
+            let kind = standing.entry(text(&one, "alarm")).or_insert_with(|| one.clone());
+            if text(&one, "since") < text(kind, "since") {
+                *kind = one;
+            }
+        }
+        late.extend(list("late"));
+    }
+    late.sort_by_cached_key(|one| Reverse(text(one, "at").trim_end_matches('Z').to_owned()));
+    late.truncate(KEPT);
+    json!({ "standing": standing.into_values().collect::<Vec<_>>(), "late": late })
+}
+
 /// Notices kept: more than anybody reads.
 const KEPT: usize = 100;
 
@@ -195,6 +218,23 @@ mod tests {
         assert_eq!(alarms.told().standing.len(), 1);
         assert_eq!(alarms.set(Kind::PoolLow, false, Wall(4)).unwrap().change, Change::Cleared);
         assert_eq!((alarms.told().standing.len(), alarms.told().late.len()), (0, 2));
+    }
+
+    #[test]
+    fn what_several_parts_tell_is_told_once_and_the_latest_first() {
+        let (mut one, mut other) = (Alarms::default(), Alarms::default());
+        one.set(Kind::Store, true, Wall(2_500));
+        other.set(Kind::Store, true, Wall(1_000));
+        other.key_died(KeyId([7; 16]), "dead", Wall(3_000));
+
+        let told = together([json!(one.told()), json!(other.told())]);
+
+        let times = |list: &str, name: &str| {
+            let each = told[list].as_array().unwrap().iter();
+            each.map(|one| one[name].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(times("standing", "since"), [time(Wall(1_000))]);
+        assert_eq!(times("late", "at"), [3_000, 2_500, 1_000].map(|at| time(Wall(at))));
     }
 
     #[test]

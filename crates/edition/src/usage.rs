@@ -149,10 +149,15 @@ impl Amount {
     }
 }
 
-/// The same of each key, as comma-separated values; a problem where that is too much at once.
-pub fn csv(used: &[store::Usage]) -> Result<String, Problem> {
-    if used.len() > MOST_LINES {
-        return Err(bad("these are more than 200,000 lines: ask for fewer days"));
+/// What is read for a table of so many lines at most: one more, which tells that it is too long.
+pub fn each(most: u32) -> store::UseOf {
+    store::UseOf::Each { most: most + 1 }
+}
+
+/// The same of each key, as comma-separated values; a problem where they are more lines than that.
+pub fn csv(used: &[store::Usage], most: u32) -> Result<String, Problem> {
+    if used.len() > most as usize {
+        return Err(bad(&format!("these are more than {most} lines: ask for fewer days")));
     }
     let mut text = CSV_HEAD.to_owned();
     for row in used {
@@ -202,10 +207,6 @@ fn date(day: u32) -> String {
 const MOST: u32 = 90;
 /// Days told where nobody says how many.
 const USUAL: u32 = 30;
-/// Lines of one table: some ten megabytes.
-const MOST_LINES: usize = 200_000;
-/// What is read for one: a line more than it may have, which tells that it is too long.
-pub const EACH: store::UseOf = store::UseOf::Each { most: MOST_LINES as u32 + 1 };
 const CSV_HEAD: &str = "day,key,model,lent_calls,lent_tokens,borrowed_calls,borrowed_tokens,\
                         own_calls,own_tokens,failed_calls\r\n";
 /// How such a table is labelled.
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_table_of_values_holds_whatever_a_model_is_called_as_text() {
-        let text = csv(&[row(20_000, "a,\"b\""), row(20_000, "=1+1")]).unwrap();
+        let text = csv(&[row(20_000, "a,\"b\""), row(20_000, "=1+1")], 2).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[1].starts_with("2024-10-04,k_0707"), "{}", lines[1]);

@@ -32,8 +32,8 @@ pub async fn told(app: &App, wanted: Wanted) -> Result<Reply, Problem> {
 
 /// Of each key, as comma-separated values.
 pub async fn table(app: &App, wanted: Wanted) -> Result<Reply, Problem> {
-    let of = wanted.key.map_or(usage::EACH, |id| UseOf::Key(id.0));
-    Ok(local::typed(usage::CSV, usage::csv(&read(app, wanted, of).await?)?))
+    let of = wanted.key.map_or(usage::each(MOST_LINES), |id| UseOf::Key(id.0));
+    Ok(local::typed(usage::CSV, usage::csv(&read(app, wanted, of).await?, MOST_LINES)?))
 }
 
 async fn read(app: &App, wanted: Wanted, of: UseOf) -> Result<Vec<Usage>, Problem> {
@@ -55,5 +55,7 @@ async fn written(app: &App) {
     let _ = timeout(PATIENCE, turns.wait_for(|turn| *turn >= enough)).await;
 }
 
+/// Lines of one table: some ten megabytes.
+const MOST_LINES: u32 = 200_000;
 /// Some turns of the task that writes.
 const PATIENCE: Duration = Duration::from_secs(3);

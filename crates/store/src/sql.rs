@@ -116,6 +116,10 @@ pub const BURY: &str = "INSERT INTO tombstones (id, at, barred)
 /// Erases a key with all that refers to it: its use, its rests, what was learned of it. 1 key.
 pub const ERASE_KEY: &str = "DELETE FROM keys WHERE id = ?1";
 
+/// As [`ERASE_KEY`], of many keys at once. 1 a JSON list of their ids in hex.
+pub const ERASE_KEYS: &str =
+    "DELETE FROM keys WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
+
 /// Leaves a tombstone of a key that may not be there. 1 tombstone, 2 at, 3 barred.
 pub const REMEMBER: &str = "INSERT INTO tombstones (id, at, barred) VALUES (?1, ?2, ?3)
     ON CONFLICT (id) DO UPDATE SET barred = max(barred, excluded.barred)";

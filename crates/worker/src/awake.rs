@@ -9,7 +9,7 @@
 mod operator;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::lock::Mutex;
@@ -62,6 +62,15 @@ const DEAD_FOR: Duration = Duration::from_secs(40 * 24 * 3600);
 /// The farthest that an alarm is set ahead; what is to be done later is looked for again by then.
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// Why a key that lies in D1 is not in the pool.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    /// There was no room for it: it is as its row says.
+    NoRoom,
+    /// Its row cannot be read, or is to be erased: it would be held for this key's own.
+    Void,
+}
+
 /// The pool in memory, and D1 behind it.
 pub struct Awake {
     pool: RefCell<Pool<Lent>>,
@@ -81,7 +90,7 @@ pub struct Awake {
     /// When the alarm will come, in milliseconds since 1970.
     alarm: Cell<Option<u64>>,
     /// Keys that lie in D1 and could not be taken into the pool; they can be withdrawn all the same.
-    left_out: RefCell<HashSet<KeyId>>,
+    left_out: RefCell<HashMap<KeyId, LeftOut>>,
 }
 
 impl Awake {
@@ -164,9 +173,12 @@ impl Awake {
         if self.pool.borrow().has_events() {
             drop(self.write(&mut scribe).await);
         }
-        if self.left_out.borrow_mut().remove(&id) {
-            // A row that cannot be read would be held for this key's own.
-            let _ = self.store.erase(id.0).await;
+        let left_out = self.left_out.borrow().get(&id).copied();
+        match left_out {
+            // It is as its row says, and serves once there is room.
+            Some(LeftOut::NoRoom) => return Heard { exchange: Some(exchange), ..Heard::default() },
+            Some(LeftOut::Void) => self.erase_void(id).await,
+            None => {}
         }
         match self.store.insert(row, tombstone.0).await {
             Ok(Inserted::Stored | Inserted::Already) => {
@@ -182,10 +194,17 @@ impl Awake {
         }
     }
 
+    /// Erases a row that says nothing any more; where that fails it is tried again another time.
+    async fn erase_void(&self, id: KeyId) {
+        if self.store.erase(id.0).await.is_ok() {
+            self.left_out.borrow_mut().remove(&id);
+        }
+    }
+
     fn leave_out(&self, id: KeyId) {
         if self.pool.borrow().knows(id) {
             console_error!("the stored key {id} cannot be opened, and is left out of the pool");
-            self.left_out.borrow_mut().insert(id);
+            self.left_out.borrow_mut().insert(id, LeftOut::Void);
         }
     }
 
@@ -254,9 +273,13 @@ impl Awake {
     /// Takes the key out at once; answers when D1 has forgotten it, and no call uses it any more:
     /// within [`LEASE`], but for streams, which may run on.
     async fn withdraw(&self, Caller { id, tombstone }: Caller) -> Result<Reply, Problem> {
-        let withdrawal = self.pool.borrow_mut().withdraw(id, tombstone, self.now());
-        let left_out = withdrawal.is_none() && self.left_out.borrow_mut().remove(&id);
+        let mut withdrawal = self.pool.borrow_mut().withdraw(id, tombstone, self.now());
         let mut scribe = self.scribe.lock().await;
+        if withdrawal.is_none() {
+            // It may have been on its way to D1 until now.
+            withdrawal = self.pool.borrow_mut().withdraw(id, tombstone, self.now());
+        }
+        let left_out = withdrawal.is_none() && self.left_out.borrow_mut().remove(&id).is_some();
         if left_out {
             self.pool.borrow_mut().restore_tombstone(tombstone);
             scribe.add(Event::Withdrawn { id, tombstone });
@@ -379,8 +402,8 @@ fn hydrate(
     shard: u8,
     held: impl Fn(&[u8; 16]) -> bool,
     now: Now,
-) -> HashSet<KeyId> {
-    let mut left_out = HashSet::new();
+) -> HashMap<KeyId, LeftOut> {
+    let mut left_out = HashMap::new();
     for stone in &snapshot.tombstones {
         pool.restore_tombstone(Tombstone(stone.id));
     }
@@ -391,7 +414,7 @@ fn hydrate(
     for row in snapshot.keys.iter().filter(|row| held(&row.id)) {
         let record = found.record(row, day_end);
         if !pool.restore(record, Lent::of(row.sealed.clone()), now) {
-            left_out.insert(KeyId(row.id));
+            left_out.insert(KeyId(row.id), LeftOut::NoRoom);
         }
     }
     if !left_out.is_empty() {

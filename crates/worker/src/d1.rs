@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use js_sys::Uint8Array;
+use potluck_core::KeyId;
 use potluck_edition::orders::Order;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Snapshot, Sweep, Swept, Tombstone,
@@ -61,6 +62,11 @@ impl D1Store {
     /// Adds keys that joined then, all of them or none.
     pub fn insert_all(&self, keys: &[AddedSaid], at: i64) -> Answer<Added> {
         self.ask(Ok(statements::insert_all(keys, at)), rows::added)
+    }
+
+    /// Erases keys without a trace, all of them or none.
+    pub fn erase_all(&self, ids: &[KeyId]) -> Answer<()> {
+        self.ask(Ok(statements::erase_all(ids)), |_| Ok(()))
     }
 
     /// Runs one batch and reads its answers.

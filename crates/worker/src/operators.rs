@@ -19,7 +19,7 @@ use potluck_edition::admin::settings::InForce;
 use potluck_edition::admin::sights::{self, Place};
 use potluck_edition::admin::{ROOT, Task, bad, openapi, operations, site};
 use potluck_edition::gate::Gate;
-use potluck_edition::{admission, pages, table, usage};
+use potluck_edition::{admission, alarms, pages, table, usage};
 use potluck_gemini::answer::{Problem, Reason};
 use serde_json::{Value, json};
 use wasm_bindgen_futures::JsFuture;
@@ -248,15 +248,6 @@ impl Asked<'_> {
         self.hear(part, worker::Method::Get, target, None).await
     }
 
-    /// What all objects tell of the same.
-    async fn all(&self, target: &str) -> Result<Value, Stop> {
-        let mut all = Value::Null;
-        for part in self.parts() {
-            all = table::together(all, self.look(part, target).await?);
-        }
-        Ok(all)
-    }
-
     async fn status(&self) -> Result<Response, Stop> {
         let (mut all, mut withdrawn) = (Value::Null, 0);
         for part in self.parts() {
@@ -371,7 +362,11 @@ impl Asked<'_> {
     }
 
     async fn alarms(&self) -> Result<Response, Stop> {
-        Ok(Reply::json(&self.all("/alarms").await?).response()?)
+        let mut parts = Vec::new();
+        for part in self.parts() {
+            parts.push(self.look(part, "/alarms").await?);
+        }
+        Ok(Reply::json(&alarms::together(parts)).response()?)
     }
 }
 

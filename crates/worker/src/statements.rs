@@ -3,6 +3,7 @@
 //! Rule: the texts are those of `potluck-store`; here is only what each parameter is. D1 takes
 //! JavaScript's values: every number is a float, exact up to 2^53, and there are no booleans.
 
+use potluck_core::KeyId;
 use potluck_edition::orders::Order;
 use potluck_store::rows::{
     Cooldown, KeyRow, KeyState, Learned, Limits, Quota, RowId, Sweep, Tombstone, Usage, UsageTotal,
@@ -170,6 +171,12 @@ pub fn withdraw(id: RowId, tombstone: Tombstone) -> Vec<Statement> {
 /// Erases a key.
 pub fn erase(id: RowId) -> Vec<Statement> {
     vec![of(sql::ERASE_KEY, vec![id.into()])]
+}
+
+/// Erases keys without a trace.
+pub fn erase_all(ids: &[KeyId]) -> Vec<Statement> {
+    let ids = ids.iter().map(|id| json!(hex::encode(id.0)));
+    vec![of(sql::ERASE_KEYS, vec![list(ids)])]
 }
 
 /// Takes a tombstone away.
@@ -386,6 +393,7 @@ mod tests {
             set_quotas(&[Quota { part: 0, scope: "all".into(), day: 1, facts: "x".into() }]),
             withdraw(ID, Tombstone { id: ID, at: 1 }),
             erase(ID),
+            erase_all(&[KeyId(ID)]),
             lift(ID),
             sweep(Sweep { disabled_before: 1, days_before: 1 }),
             load(1),

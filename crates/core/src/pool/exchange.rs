@@ -109,7 +109,7 @@ impl<S: Clone> Pool<S> {
         x.talk = [talk.signature, talk.conversation];
         x.goes_on = talk.has_model_turn;
         x.prompt_tokens = talk.prompt_tokens;
-        (x.patience, x.sent) = (now.mono + self.config.max_wait, now.mono);
+        x.patience = now.mono + self.config.max_wait;
         if let Some(Running::Slot(slot)) = x.running {
             // Google counts it now, not when it was begun.
             self.unspend(x, slot, now);

@@ -10,7 +10,7 @@ use crate::{
     key::{Key, Reason, State},
     pool::{Pool, Withdrawal, probe::judge_probe, view::state_words},
     record::Me,
-    time::Now,
+    time::{Mono, Now},
     verdict::Verdict,
 };
 
@@ -114,8 +114,11 @@ impl<S: Clone> Pool<S> {
             verdict if verdict.blames_quota() => None,
             _ => return verdict,
         };
-        let asked = &mut key.apart.probe.asked;
-        asked.get_or_insert(dead.unwrap_or(Reason::Invalid));
+        let probe = &mut key.apart.probe;
+        if probe.asked.is_none() {
+            // When it was asked is not known here, so it is no witness to what came since.
+            (probe.asked, probe.at) = (Some(dead.unwrap_or(Reason::Invalid)), Mono(0));
+        }
         self.probed(slot, outcome, now);
         verdict
     }

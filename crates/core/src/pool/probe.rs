@@ -24,7 +24,8 @@ impl<S: Clone> Pool<S> {
     pub fn probed(&mut self, slot: Slot, outcome: Outcome<'_>, now: Now) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         let Some(asked) = key.apart.probe.asked.take() else { return };
-        key.apart.probe.at = Mono::NEVER;
+        let given_up = std::mem::replace(&mut key.apart.probe.at, Mono::NEVER);
+        let sent = Mono(given_up.since(Mono(0) + PROBE_TIMEOUT).as_millis() as u64);
         let verdict = judge_probe(outcome);
         let failure = match outcome {
             Outcome::Failed(failure) => Some(failure),
@@ -34,7 +35,7 @@ impl<S: Clone> Pool<S> {
             self.events.alarm(Alarm::OurPlace);
         }
         if self.guard.is_witness(slot) {
-            self.testify(slot, asked, verdict, now);
+            self.testify(slot, (asked, sent), verdict, now);
             return;
         }
         match verdict {
@@ -177,13 +178,13 @@ impl<S: Clone> Pool<S> {
     }
 
     /// A good key was asked whether everyone is refused.
-    fn testify(&mut self, slot: Slot, asked: Reason, verdict: Verdict, now: Now) {
+    fn testify(&mut self, slot: Slot, (asked, sent): (Reason, Mono), verdict: Verdict, now: Now) {
         match verdict {
-            Verdict::Served => {
-                // It was asked after they were held.
-                let decision = self.guard.served(slot, now.mono);
-                self.decide(decision, now);
-            }
+            Verdict::Served => match self.guard.served(slot, sent) {
+                // It was asked before they were held.
+                None => self.unsettled(slot, asked, now),
+                decision => self.decide(decision, now),
+            },
             Verdict::KeyDead(_) | Verdict::PerhapsDead(_) | Verdict::OurPlace => {
                 if self.guard.witness_refused(slot) {
                     self.events.alarm(Alarm::EveryoneConfirmed);

@@ -17,7 +17,7 @@ use potluck_vault::Sealed;
 use serde_json::json;
 use worker::{Delay, console_error};
 
-use super::{Awake, LOOK_AGAIN};
+use super::{Awake, LOOK_AGAIN, LeftOut};
 use crate::caller::Caller;
 use crate::exchanges::LEASE;
 use crate::lent::Lent;
@@ -42,8 +42,8 @@ impl Awake {
             Task::Watch(place) => Ok(self.watch(&place)),
             Task::Usage(wanted) => self.usage(wanted).await,
             Task::UsageTable(wanted) => {
-                let of = wanted.key.map_or(usage::EACH, |id| UseOf::Key(id.0));
-                Ok(Reply::csv(usage::csv(&self.used(wanted, of).await?)?))
+                let of = wanted.key.map_or(usage::each(MOST_LINES), |id| UseOf::Key(id.0));
+                Ok(Reply::csv(usage::csv(&self.used(wanted, of).await?, MOST_LINES)?))
             }
             Task::Alarms => Ok(self.alarms().await),
             Task::Erase(id) => self.erase(id).await,
@@ -125,58 +125,65 @@ impl Awake {
 
     /// Takes a key out of service, or back.
     async fn set(&self, id: KeyId, out: bool) -> Result<(), Problem> {
-        let known = {
-            let (mut pool, now) = (self.pool.borrow_mut(), self.now());
-            if out { pool.put_out(id, now) } else { pool.put_back(id, now) }
-        };
-        if !known {
+        if !self.put(id, out) {
             return Err(Problem::new(Reason::UnknownKey));
         }
         self.write(&mut *self.scribe.lock().await).await
     }
 
-    async fn change_many(&self, text: &[u8]) -> Result<Reply, Problem> {
-        let (act, ids) = change::many(text)?;
-        let mut changed = Changed { done: 0, unknown: 0 };
-        for id in ids {
-            match self.changed(act, id).await {
-                Ok(()) => changed.done += 1,
-                Err(problem) if problem.reason == Reason::UnknownKey => changed.unknown += 1,
-                Err(problem) => return Err(problem),
-            }
-        }
-        Ok(Reply::json(&json!(changed)))
+    fn put(&self, id: KeyId, out: bool) -> bool {
+        let (mut pool, now) = (self.pool.borrow_mut(), self.now());
+        if out { pool.put_out(id, now) } else { pool.put_back(id, now) }
     }
 
-    async fn changed(&self, act: Act, id: Option<KeyId>) -> Result<(), Problem> {
-        let id = id.ok_or_else(|| Problem::new(Reason::UnknownKey))?;
-        match act {
-            Act::Disable => self.set(id, true).await,
-            Act::Enable => self.set(id, false).await,
-            Act::Erase => self.forget(id).await.map(drop),
-        }
+    async fn change_many(&self, text: &[u8]) -> Result<Reply, Problem> {
+        let (act, ids) = change::many(text)?;
+        let asked = ids.len();
+        let ids: Vec<KeyId> = ids.into_iter().flatten().collect();
+        let done = match act {
+            Act::Erase => self.forget(&ids).await?.len(),
+            Act::Disable | Act::Enable => {
+                let known = ids.iter().filter(|id| self.put(**id, act == Act::Disable)).count();
+                // Together: D1 asks a price for each time that it is asked.
+                self.write(&mut *self.scribe.lock().await).await?;
+                known
+            }
+        };
+        Ok(Reply::json(&json!(Changed { done, unknown: asked - done })))
     }
 
     async fn erase(&self, id: KeyId) -> Result<Reply, Problem> {
         let deadline = self.now().mono + LEASE;
-        if let Some(Withdrawal { slot, .. }) = self.forget(id).await? {
-            self.last_lease(slot, deadline).await;
+        match self.forget(&[id]).await?.pop() {
+            None => return Err(Problem::new(Reason::UnknownKey)),
+            Some(Some(Withdrawal { slot, .. })) => self.last_lease(slot, deadline).await,
+            Some(None) => {}
         }
         Ok(Reply::empty())
     }
 
-    /// Erases a key here and in D1; some call may have it in hand yet.
-    async fn forget(&self, id: KeyId) -> Result<Option<Withdrawal>, Problem> {
+    /// Erases keys here and in D1, and gives what the pool says of each that was there; some call may
+    /// have it in hand yet.
+    async fn forget(&self, ids: &[KeyId]) -> Result<Vec<Option<Withdrawal>>, Problem> {
         let mut scribe = self.scribe.lock().await;
-        let erased = self.pool.borrow_mut().erase(id);
-        self.left_out.borrow_mut().remove(&id);
-        // What is still to be written of it comes before, and is erased with it.
-        self.write(&mut scribe).await?;
-        let stored = self.store.erase(id.0).await.map_err(|error| trouble(&error))?;
-        if erased.is_none() && !stored {
-            return Err(Problem::new(Reason::UnknownKey));
+        let mut known = Vec::new();
+        for id in ids {
+            let erased = self.pool.borrow_mut().erase(*id);
+            let mut left_out = self.left_out.borrow_mut();
+            if erased.is_some() || left_out.contains_key(id) {
+                // Until D1 has forgotten it, it can be asked to once more.
+                left_out.insert(*id, LeftOut::Void);
+                known.push(erased);
+            }
         }
-        Ok(erased)
+        if known.is_empty() {
+            return Ok(known);
+        }
+        // What is still to be written of them comes before, and is erased with them.
+        self.write(&mut scribe).await?;
+        self.store.erase_all(ids).await.map_err(|error| trouble(&error))?;
+        self.left_out.borrow_mut().retain(|id, _| !ids.contains(id));
+        Ok(known)
     }
 
     /// Waits until no call uses a key that is gone, or every lease of it has run out.
@@ -193,18 +200,22 @@ impl Awake {
         let rows: Vec<AddedSaid> =
             serde_json::from_slice(text).map_err(|_| Problem::new(Reason::Internal))?;
         let mut scribe = self.scribe.lock().await;
-        self.write(&mut scribe).await?;
+        // What is still to be written of them is about a former life of theirs.
+        let can_write = self.write(&mut scribe).await.is_ok();
         let mut told = Vec::with_capacity(rows.len());
         for some in rows.chunks(AT_ONCE) {
-            self.add_some(some, &mut told).await;
+            match can_write {
+                true => self.add_some(some, &mut told).await,
+                false => told.extend(some.iter().map(|row| (row.line, BecameSaid::Failed))),
+            }
         }
         Ok(Reply::json(&json!(told)))
     }
 
     async fn add_some(&self, rows: &[AddedSaid], told: &mut Vec<(usize, BecameSaid)>) {
-        for row in rows.iter().filter(|row| self.left_out.borrow_mut().remove(&KeyId(row.id))) {
-            // A row that cannot be read would be held for this key's own.
-            let _ = self.store.erase(row.id).await;
+        let is_void = |id: &KeyId| self.left_out.borrow().get(id) == Some(&LeftOut::Void);
+        for id in rows.iter().map(|row| KeyId(row.id)).filter(is_void) {
+            self.erase_void(id).await;
         }
         let added = self.store.insert_all(rows, self.now().wall.0).await;
         for row in rows {
@@ -216,6 +227,16 @@ impl Awake {
         }
         if let Err(error) = added {
             trouble(&error);
+            self.doubt(rows);
+        }
+    }
+
+    /// Whether these rows are in D1 nobody can tell: whoever comes next with one of the keys erases it
+    /// before, and it can be withdrawn.
+    fn doubt(&self, rows: &[AddedSaid]) {
+        let (pool, mut left_out) = (self.pool.borrow(), self.left_out.borrow_mut());
+        for id in rows.iter().map(|row| KeyId(row.id)).filter(|id| !pool.knows(*id)) {
+            left_out.entry(id).or_insert(LeftOut::Void);
         }
     }
 
@@ -250,6 +271,8 @@ impl Awake {
     }
 }
 
+/// Lines of one table of use: the object that reads them holds the pool in the same 128 MB.
+const MOST_LINES: u32 = 20_000;
 /// Keys stored by one statement: a quarter of what D1 takes as one text.
 const AT_ONCE: usize = 1000;
 

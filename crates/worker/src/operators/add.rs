@@ -19,12 +19,12 @@ use crate::{object, probe};
 
 /// Keys added at once, as many as `potluck keys import` sends: some megabytes of an isolate's 128.
 const MOST: usize = 5000;
-/// Keys checked and added at once: each is a request, and a Worker may send a thousand for one.
-const MOST_CHECKED: usize = 500;
+/// Keys checked and added at once: each is two requests, and a Worker may send a thousand for one.
+const MOST_CHECKED: usize = 400;
 /// Keys about which Google is asked at once: as many as a Worker may have open.
 const CHECKS: usize = 6;
 
-const TOO_MANY: &str = "more than 5,000 keys at once, or 500 to be checked: send them in parts";
+const TOO_MANY: &str = "more than 5,000 keys at once, or 400 to be checked: send them in parts";
 
 /// Adds the keys of a text, and tells what became of each line.
 pub async fn add(asked: &Asked<'_>, check: bool) -> Result<Value, Stop> {
@@ -86,7 +86,9 @@ async fn add_all(
             }
         }
         if !rows.is_empty() {
-            told.extend(add_part(asked, part, &rows).await?);
+            // What is wrong with one part takes nothing from what the others have done.
+            let failed = || rows.iter().map(|row| (row.line, Became::Failed)).collect();
+            told.extend(add_part(asked, part, &rows).await.unwrap_or_else(|_| failed()));
         }
     }
     Ok(told)
