@@ -5,9 +5,10 @@
 //! are counted: five keys of three contributors within ten seconds, and none served meanwhile,
 //! trip the guard. Then those verdicts, and all that follow, are held: the keys go last, an alarm
 //! is raised, and a key that was good a moment ago is asked. If it is good still, the verdicts
-//! stand; if it is refused too, each of the keys is asked as soon as any is served again. Undecided after a
-//! minute they fall as well: a dead key is found dead again by its next call, a good one that was
-//! disabled is lost. Until some key is served, the next verdict is then held at once.
+//! stand; if it is refused too, each of the keys is asked as soon as any is served again.
+//! Undecided after a minute the verdicts fall: a dead key is found dead again by its next call, a
+//! good one that was disabled is lost. Until some key is served, the next verdict is then held at
+//! once.
 //!
 //! Answers take their time, and one that is on its way while Google begins to refuse everybody shows
 //! nothing: only a success that was asked for after a verdict speaks against it.

@@ -39,6 +39,7 @@ use crate::probe;
 use crate::reply::Reply;
 use crate::scribe::Scribe;
 use crate::unfit::{self, Unfit};
+use crate::watch::Watch;
 
 /// Keys that the pool holds: at some 300 bytes each a third of an isolate's 128 MB, as twice as
 /// much again is needed while they are read.
@@ -78,6 +79,7 @@ pub struct Awake {
     store: D1Store,
     /// Locked while something is written, so that one writes after the other.
     scribe: Mutex<Scribe>,
+    watch: RefCell<Watch>,
     storage: Storage,
     env: Env,
     vault: Vault,
@@ -115,6 +117,7 @@ impl Awake {
             clock,
             store,
             scribe: Mutex::new(Scribe::new(Orders::of_part(shard))),
+            watch: RefCell::default(),
             env: env.clone(),
             vault,
             google: settings.google,
@@ -357,17 +360,22 @@ impl Awake {
     }
 
     async fn write(&self, scribe: &mut Scribe) -> Result<(), Problem> {
-        let written = scribe.write(&self.pool, &self.store, self.now()).await;
+        let written = scribe.write(&self.pool, &self.store, &self.watch, self.now()).await;
         if written.is_err() {
-            scribe.store_failed(self.now());
+            self.watch.borrow_mut().store_failed(self.now());
         }
-        scribe.look(self.pool.borrow().census(), self.store.healthy(), self.now());
+        self.look_around();
         let again = written.is_err().then(|| self.now().mono + AGAIN);
         self.set_alarm(again.map(|at| at.0)).await;
         written.map_err(|error| {
             console_error!("the store failed: {error}");
             Problem::new(Reason::Store)
         })
+    }
+
+    fn look_around(&self) {
+        let (keys, works) = (self.pool.borrow().census(), self.store.healthy());
+        self.watch.borrow_mut().look(keys, works, self.now());
     }
 
     /// Sets the alarm for what the pool waits for, for `again`, and for when it may be quiet; not if

@@ -20,7 +20,7 @@
 //! In the object:
 //!
 //! - `pool`: the object; `awake`: what it knows and answers; [`exchanges`]: what isolates have open;
-//! - `scribe`: what it writes down; `probe`: what it asks Google;
+//! - `scribe`: what it writes down; `watch`: what is wrong; `probe`: what it asks Google;
 //! - `d1`, [`statements`], [`rows`], [`fault`]: what goes to D1, what comes back, what errors mean.
 //!
 //! In both: [`settings`], [`fixed`], `hand`, [`unfit`] (why it cannot serve yet), [`reply`],
@@ -89,3 +89,5 @@ pub mod statements;
 pub mod unfit;
 #[cfg(target_arch = "wasm32")]
 mod uploads;
+#[cfg(target_arch = "wasm32")]
+mod watch;

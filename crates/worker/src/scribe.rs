@@ -10,16 +10,15 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 
-use potluck_core::{Census, Event, KeyId, Now, Pool, Slot};
+use potluck_core::{Event, KeyId, Now, Pool, Slot};
 use potluck_edition::alarm;
-use potluck_edition::alarms::{Alarms, Notice, Told};
 use potluck_edition::orders::Orders;
-use potluck_edition::watchman::Watchman;
 use potluck_store::StoreError;
 use worker::{console_error, console_warn};
 
 use crate::d1::D1Store;
 use crate::lent::Lent;
+use crate::watch::Watch;
 
 /// Events in one batch: few enough for D1's bounds on a transaction; counts and what was learned,
 /// which are most of them, are one statement a kind together.
@@ -32,36 +31,12 @@ pub struct Scribe {
     waiting: VecDeque<Event<Lent>>,
     /// The latest probe that the pool wants of each key.
     probes: HashMap<Slot, (KeyId, Lent)>,
-    watchman: Watchman,
-    alarms: Alarms,
 }
 
 impl Scribe {
     /// A scribe of what events order.
     pub fn new(orders: Orders) -> Scribe {
-        Scribe {
-            orders,
-            waiting: VecDeque::new(),
-            probes: HashMap::new(),
-            watchman: Watchman::default(),
-            alarms: Alarms::default(),
-        }
-    }
-
-    /// What is wrong, as operators read it.
-    pub fn alarms(&self) -> Told {
-        self.alarms.told()
-    }
-
-    /// Looks whether anything is wrong.
-    pub fn look(&mut self, keys: Census, store_works: bool, now: Now) {
-        let changed = self.watchman.look(&mut self.alarms, keys, store_works, now);
-        changed.iter().for_each(tell);
-    }
-
-    /// D1 did not take something.
-    pub fn store_failed(&mut self, now: Now) {
-        self.watchman.store_failed(now.mono);
+        Scribe { orders, waiting: VecDeque::new(), probes: HashMap::new() }
     }
 
     /// Whether the key's erasure was promised and is not on the disk yet.
@@ -86,11 +61,12 @@ impl Scribe {
         &mut self,
         pool: &RefCell<Pool<Lent>>,
         store: &D1Store,
+        watch: &RefCell<Watch>,
         now: Now,
     ) -> Result<(), StoreError> {
         loop {
             if self.waiting.is_empty() {
-                self.take(&mut pool.borrow_mut(), now);
+                self.take(&mut pool.borrow_mut(), &mut watch.borrow_mut(), now);
             }
             if self.waiting.is_empty() {
                 return Ok(());
@@ -99,11 +75,10 @@ impl Scribe {
         }
     }
 
-    fn take(&mut self, pool: &mut Pool<Lent>, now: Now) {
+    fn take(&mut self, pool: &mut Pool<Lent>, watch: &mut Watch, now: Now) {
         while self.waiting.len() < BATCH {
             let Some(event) = pool.poll_event(now) else { return };
-            let died = self.watchman.hear(&mut self.alarms, &event, now);
-            died.iter().for_each(tell);
+            watch.hear(&event, now);
             match event {
                 Event::Alarm(alarm) => console_error!("{}", alarm::sentence(alarm)),
                 Event::Probe { slot, id, secret } => {
@@ -142,8 +117,4 @@ impl Scribe {
         }
         Ok(())
     }
-}
-
-fn tell(notice: &Notice) {
-    console_warn!("an alarm changed: {}", serde_json::json!(notice.told()));
 }

@@ -45,7 +45,7 @@ impl Awake {
                 let of = wanted.key.map_or(usage::each(MOST_LINES), |id| UseOf::Key(id.0));
                 Ok(Reply::csv(usage::csv(&self.used(wanted, of).await?, MOST_LINES)?))
             }
-            Task::Alarms => Ok(self.alarms().await),
+            Task::Alarms => Ok(self.alarms()),
             Task::Erase(id) => self.erase(id).await,
             _ => Err(Problem::new(Reason::NoRoute)),
         }
@@ -84,10 +84,9 @@ impl Awake {
         Reply::json(&json!(Sights::of(seen, &Place::of(std::iter::once(newest)))))
     }
 
-    async fn alarms(&self) -> Reply {
-        let mut scribe = self.scribe.lock().await;
-        scribe.look(self.pool.borrow().census(), self.store.healthy(), self.now());
-        Reply::json(&json!(scribe.alarms()))
+    fn alarms(&self) -> Reply {
+        self.look_around();
+        Reply::json(&json!(self.watch.borrow().told()))
     }
 
     async fn usage(&self, wanted: usage::Wanted) -> Result<Reply, Problem> {
@@ -169,13 +168,15 @@ impl Awake {
         let mut known = Vec::new();
         for id in ids {
             let erased = self.pool.borrow_mut().erase(*id);
-            let mut left_out = self.left_out.borrow_mut();
-            if erased.is_some() || left_out.contains_key(id) {
-                // Until D1 has forgotten it, it can be asked to once more.
-                left_out.insert(*id, LeftOut::Void);
-                known.push(erased);
+            let left_out = self.left_out.borrow_mut().remove(id).is_some();
+            if erased.is_some() || left_out {
+                known.push((*id, erased));
             }
         }
+        // Until D1 has forgotten them, it can be asked to once more.
+        let void = known.iter().map(|(id, _)| (*id, LeftOut::Void));
+        self.left_out.borrow_mut().extend(void);
+        let known: Vec<_> = known.into_iter().map(|(_, erased)| erased).collect();
         if known.is_empty() {
             return Ok(known);
         }
