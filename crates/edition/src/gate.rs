@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use potluck_core::{Mono, SourceBlock};
+use potluck_gemini::answer::{Problem, Reason};
 
 /// Wrong tokens of late, by address block.
 #[derive(Debug)]
@@ -29,8 +30,26 @@ impl Gate {
         Gate { places: vec![nobody; PLACES].into(), seed }
     }
 
+    /// Lets in whoever shows what is right, if the block may try; what is wrong is remembered.
+    pub fn check(
+        &mut self,
+        (block, now): (SourceBlock, Mono),
+        shown: Option<&[u8]>,
+        is_right: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<(), Problem> {
+        if let Some(wait) = self.wait(block, now) {
+            return Err(Problem::new(Reason::TooManyTries).after(wait));
+        }
+        match shown.map(is_right) {
+            Some(true) => return Ok(()),
+            Some(false) => self.wrong(block, now),
+            None => {}
+        }
+        Err(Problem::new(Reason::NotAdmin))
+    }
+
     /// How long a block must wait; nothing if it may try.
-    pub fn wait(&self, block: SourceBlock, now: Mono) -> Option<Duration> {
+    fn wait(&self, block: SourceBlock, now: Mono) -> Option<Duration> {
         let place = self.places[self.place_of(block)];
         let shut = place.block == block && place.wrong >= TRIES;
         let end = place.since + WINDOW;
@@ -38,7 +57,7 @@ impl Gate {
     }
 
     /// A block showed a wrong token.
-    pub fn wrong(&mut self, block: SourceBlock, now: Mono) {
+    fn wrong(&mut self, block: SourceBlock, now: Mono) {
         let place = &mut self.places[self.place_of(block)];
         if place.block != block || place.since + WINDOW <= now {
             *place = Place { block, since: now, wrong: 0 };

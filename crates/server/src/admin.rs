@@ -101,17 +101,8 @@ pub fn check<B>(app: &App, request: &Request<B>, caller: &Caller) -> Result<(), 
 
 /// Whether that is the operators' token; a wrong one is remembered.
 fn compare(app: &App, shown: Option<&[u8]>, caller: &Caller) -> Result<(), Problem> {
-    let (block, now) = (caller.block(), app.clock.now().mono);
-    if let Some(wait) = app.gate.lock().wait(block, now) {
-        return Err(Problem::new(Reason::TooManyTries).after(wait));
-    }
-    if shown.is_some_and(|token| app.vault.same_token(token, app.admin_token.as_bytes())) {
-        return Ok(());
-    }
-    if shown.is_some() {
-        app.gate.lock().wrong(block, now);
-    }
-    Err(Problem::new(Reason::NotAdmin))
+    let is_right = |token: &[u8]| app.vault.same_token(token, app.admin_token.as_bytes());
+    app.gate.lock().check((caller.block(), app.clock.now().mono), shown, is_right)
 }
 
 async fn read(request: Request<Incoming>, most: usize) -> Result<bytes::Bytes, Problem> {

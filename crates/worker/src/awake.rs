@@ -21,6 +21,7 @@ use potluck_core::{
 use potluck_edition::orders::Orders;
 use potluck_edition::pages::Page;
 use potluck_edition::{badge, me, numbers, rows, table};
+use potluck_gemini::ApiKey;
 use potluck_gemini::answer::{Problem, Reason};
 use potluck_store::{Inserted, KeyRow, Snapshot, Store as _, StoreError, Sweep};
 use potluck_vault::{Sealed, Vault};
@@ -349,12 +350,18 @@ impl Awake {
         self.set_alarm(soon).await;
     }
 
-    async fn probe_one(&self, slot: Slot, id: KeyId, lent: Lent) {
-        let Ok(key) = self.vault.open(&id.0, lent.sealed()) else {
+    /// A key, unsealed; one that cannot be is left out of the pool from now on.
+    fn open(&self, id: KeyId, lent: &Lent) -> Option<ApiKey> {
+        let opened = self.vault.open(&id.0, lent.sealed()).ok();
+        if opened.is_none() {
             self.leave_out(id);
             self.pool.borrow_mut().leave_out(id);
-            return;
-        };
+        }
+        opened
+    }
+
+    async fn probe_one(&self, slot: Slot, id: KeyId, lent: Lent) {
+        let Some(key) = self.open(id, &lent) else { return };
         let outcome = probe::ask(&self.env, &self.google, &key).await;
         self.pool.borrow_mut().probed(slot, outcome.outcome(), self.now());
     }

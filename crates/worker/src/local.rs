@@ -106,15 +106,26 @@ async fn usage(hand: &Hand, head: &Head<'_>) -> worker::Result<Response> {
         Err(problem) => return told(&problem),
     };
     let caller = Caller::of(&key, &hand.fixed.vault);
-    let shard = hand.fixed.settings.shard(&caller.id.0);
-    object::tell(hand, shard).await;
-    let init = RequestInit::new();
+    // What else stands behind the `?` may be the key.
+    let asked = format!("{}?days={days}", head.path);
+    ask_for(hand, &caller, &asked, &RequestInit::new()).await
+}
+
+/// Asks the object that holds a contributor's key.
+async fn ask_for(
+    hand: &Hand,
+    caller: &Caller,
+    path: &str,
+    init: &RequestInit,
+) -> worker::Result<Response> {
     for (name, value) in caller.headers() {
         init.headers.set(name, &value)?;
     }
-    // What else stands behind the `?` may be the key.
-    let asked = format!("{}?days={days}", head.path);
-    ask_so(&hand.env, &hand.fixed.settings.object(shard), &asked, &init).await
+    let settings = &hand.fixed.settings;
+    let shard = settings.shard(&caller.id.0);
+    // What this isolate has done by now is in the answer.
+    object::tell(hand, shard).await;
+    ask_so(&hand.env, &settings.object(shard), path, init).await
 }
 
 async fn contributor(
@@ -128,9 +139,6 @@ async fn contributor(
     };
     let caller = Caller::of(&key, &hand.fixed.vault);
     let mut init = RequestInit::new();
-    for (name, value) in caller.headers() {
-        init.headers.set(name, &value)?;
-    }
     match head.method {
         http::Method::GET | http::Method::HEAD => {}
         http::Method::DELETE => {
@@ -147,11 +155,7 @@ async fn contributor(
         },
         _ => return told(&problem::other_method("GET, HEAD, PATCH, DELETE")),
     }
-    let settings = &hand.fixed.settings;
-    let shard = settings.shard(&caller.id.0);
-    // What this isolate has done by now is in the answer.
-    object::tell(hand, shard).await;
-    ask_so(&hand.env, &settings.object(shard), head.path, &init).await
+    ask_for(hand, &caller, head.path, &init).await
 }
 
 async fn read_patch(incoming: &Incoming<'_>, key: &ApiKey) -> Result<LimitsPatch, Problem> {

@@ -83,10 +83,6 @@ async fn operate(hand: &Hand, incoming: &Incoming<'_>, head: &Head<'_>) -> Resul
     }
     check(hand, head)?;
     let asked = Asked { hand, incoming, head };
-    for part in asked.parts() {
-        // What this isolate has done by now is in the answer.
-        object::tell(hand, part).await;
-    }
     match task? {
         Task::SignIn => unreachable!("answered above"),
         Task::Session => Ok(session(hand, head)?.response()?),
@@ -127,29 +123,20 @@ pub fn check(hand: &Hand, head: &Head<'_>) -> Result<(), Problem> {
 
 /// Whether that is the operators' token; a wrong one is remembered, here.
 fn compare(hand: &Hand, head: &Head<'_>, shown: Option<&[u8]>) -> Result<(), Problem> {
-    let (block, now) = (asked::source(&head.fields), memory::now());
-    let gate = |look: &dyn Fn(&mut Gate) -> Option<Duration>| {
-        memory::with(|memory| {
-            let mut gate = memory.gate.borrow_mut();
-            look(gate.get_or_insert_with(|| Gate::of(hand.fixed.seed)))
-        })
+    let (token, tries) = (admin_token(hand), (asked::source(&head.fields), memory::now()));
+    // Where there is no token, none is wrong.
+    let shown = shown.filter(|_| token.is_some());
+    let is_right = |shown: &[u8]| {
+        token.as_ref().is_some_and(|token| hand.fixed.vault.same_token(shown, token.as_bytes()))
     };
-    if let Some(wait) = gate(&|gate| gate.wait(block, now)) {
-        return Err(Problem::new(Reason::TooManyTries).after(wait));
-    }
-    let Some(token) = admin_token(hand) else {
-        return Err(Problem::new(Reason::NotAdmin).saying(NO_TOKEN));
-    };
-    if shown.is_some_and(|shown| hand.fixed.vault.same_token(shown, token.as_bytes())) {
-        return Ok(());
-    }
-    if shown.is_some() {
-        gate(&|gate| {
-            gate.wrong(block, now);
-            None
-        });
-    }
-    Err(Problem::new(Reason::NotAdmin))
+    let checked = memory::with(|memory| {
+        let mut gate = memory.gate.borrow_mut();
+        gate.get_or_insert_with(|| Gate::of(hand.fixed.seed)).check(tries, shown, is_right)
+    });
+    checked.map_err(|problem| match (&token, problem.reason) {
+        (None, Reason::NotAdmin) => problem.saying(NO_TOKEN),
+        _ => problem,
+    })
 }
 
 /// The operators' token; without one nobody is an operator.
@@ -223,6 +210,8 @@ impl Asked<'_> {
         let mut init = RequestInit::new();
         init.method = method;
         init.body = body.map(Into::into);
+        // What this isolate has done by now is in the answer.
+        object::tell(self.hand, part).await;
         let (env, settings) = (&self.hand.env, &self.hand.fixed.settings);
         local::ask_so(env, &settings.object(part), &format!("{ROOT}{target}"), &init).await
     }
@@ -248,10 +237,18 @@ impl Asked<'_> {
         self.hear(part, worker::Method::Get, target, None).await
     }
 
+    /// What each part tells.
+    async fn each(&self, target: impl Fn(u8) -> String) -> Result<Vec<Value>, Stop> {
+        let mut told = Vec::new();
+        for part in self.parts() {
+            told.push(self.look(part, &target(part)).await?);
+        }
+        Ok(told)
+    }
+
     async fn status(&self) -> Result<Response, Stop> {
         let (mut all, mut withdrawn) = (Value::Null, 0);
-        for part in self.parts() {
-            let mut told = self.look(part, "/status").await?;
+        for mut told in self.each(|_| "/status".to_owned()).await? {
             // Every part knows of all that were withdrawn before it began.
             withdrawn = withdrawn.max(told["withdrawn"].take().as_u64().unwrap_or_default());
             all = table::together(all, told);
@@ -341,12 +338,8 @@ impl Asked<'_> {
     }
 
     async fn watch(&self, after: &Place) -> Result<Response, Stop> {
-        let mut parts = Vec::new();
-        for part in self.parts() {
-            let after = after.in_part(part.into());
-            parts.push(self.look(part, &format!("/sights?after={after}")).await?);
-        }
-        Ok(Reply::json(&sights::together(parts)).response()?)
+        let target = |part: u8| format!("/sights?after={}", after.in_part(part.into()));
+        Ok(Reply::json(&sights::together(self.each(target).await?)).response()?)
     }
 
     /// D1 is one for all parts: once all have told it what they know, one of them reads it.
@@ -362,11 +355,8 @@ impl Asked<'_> {
     }
 
     async fn alarms(&self) -> Result<Response, Stop> {
-        let mut parts = Vec::new();
-        for part in self.parts() {
-            parts.push(self.look(part, "/alarms").await?);
-        }
-        Ok(Reply::json(&alarms::together(parts)).response()?)
+        let told = self.each(|_| "/alarms".to_owned()).await?;
+        Ok(Reply::json(&alarms::together(told)).response()?)
     }
 }
 

@@ -73,9 +73,7 @@ impl Settings {
     pub fn object(&self, shard: u8) -> String {
         object(shard, self.shards)
     }
-}
 
-impl Settings {
     /// The settings in force, as operators are told; no secret is among them.
     pub fn in_force(&self) -> Vec<Setting> {
         let one = |variable: &str, value: String, usual: bool| Setting {

@@ -110,11 +110,7 @@ impl Awake {
     async fn check(&self, id: KeyId) -> Result<Reply, Problem> {
         let unknown = || Problem::new(Reason::UnknownKey);
         let (slot, lent) = self.pool.borrow().secret(id).ok_or_else(unknown)?;
-        let Ok(key) = self.vault.open(&id.0, lent.sealed()) else {
-            self.leave_out(id);
-            self.pool.borrow_mut().leave_out(id);
-            return Err(unknown());
-        };
+        let key = self.open(id, &lent).ok_or_else(unknown)?;
         let outcome = probe::ask(&self.env, &self.google, &key).await;
         let verdict = self.pool.borrow_mut().checked(slot, outcome.outcome(), self.now());
         self.write(&mut *self.scribe.lock().await).await?;
@@ -183,7 +179,9 @@ impl Awake {
         // What is still to be written of them comes before, and is erased with them.
         self.write(&mut scribe).await?;
         self.store.erase_all(ids).await.map_err(|error| trouble(&error))?;
-        self.left_out.borrow_mut().retain(|id, _| !ids.contains(id));
+        for id in ids {
+            self.left_out.borrow_mut().remove(id);
+        }
         Ok(known)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Rule: a key is unsealed in the isolate that it came to and nowhere else; what goes on is sealed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures_util::{StreamExt as _, stream};
 use potluck_core::{KeyId, judge_probe};
@@ -74,22 +74,19 @@ async fn add_all(
     keys: &[(usize, &ApiKey)],
 ) -> Result<Vec<(usize, Became)>, Stop> {
     let (settings, vault) = (&asked.hand.fixed.settings, &asked.hand.fixed.vault);
+    let mut parts = BTreeMap::<u8, Vec<AddedSaid>>::new();
+    for (line, key) in keys {
+        let id = vault.key_id(key);
+        let sealed = vault.seal(&id, key).map_err(|_| Problem::new(Reason::Internal))?;
+        let (tombstone, sealed) = (vault.tombstone(key), sealed.as_bytes().to_vec());
+        let row = AddedSaid { line: *line, id, tombstone, sealed };
+        parts.entry(settings.shard(&id)).or_default().push(row);
+    }
     let mut told = Vec::with_capacity(keys.len());
-    for part in asked.parts() {
-        let mut rows = Vec::new();
-        for (line, key) in keys {
-            let id = vault.key_id(key);
-            if settings.shard(&id) == part {
-                let sealed = vault.seal(&id, key).map_err(|_| Problem::new(Reason::Internal))?;
-                let (tombstone, sealed) = (vault.tombstone(key), sealed.as_bytes().to_vec());
-                rows.push(AddedSaid { line: *line, id, tombstone, sealed });
-            }
-        }
-        if !rows.is_empty() {
-            // What is wrong with one part takes nothing from what the others have done.
-            let failed = || rows.iter().map(|row| (row.line, Became::Failed)).collect();
-            told.extend(add_part(asked, part, &rows).await.unwrap_or_else(|_| failed()));
-        }
+    for (part, rows) in parts {
+        // What is wrong with one part takes nothing from what the others have done.
+        let failed = || rows.iter().map(|row| (row.line, Became::Failed)).collect();
+        told.extend(add_part(asked, part, &rows).await.unwrap_or_else(|_| failed()));
     }
     Ok(told)
 }
