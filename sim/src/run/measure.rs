@@ -1,6 +1,6 @@
 //! What is counted of a run; the learning day is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     google::{Answer, Google},
@@ -23,7 +23,8 @@ pub struct Tally {
     /// Attempts that met a spent quota after the key's first day on the model.
     pub refusals: u64,
     /// Calls that failed though there was quota that nobody had reserved, or whose caller had had
-    /// less that day than the own keys alone would have served by then.
+    /// less that day than the own keys alone would have served by then; where only the minute binds,
+    /// less within the last one.
     pub failures_while_quota: u64,
     /// Calls served, by contributor and quota.
     pub served_by: Vec<[u64; QUOTAS]>,
@@ -51,14 +52,53 @@ pub(super) struct Measure<'w> {
 }
 
 /// One contributor's day on one quota.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Today {
     day: Ms,
     /// Calls so far that the own keys alone would have served.
     entitled: u64,
     /// Calls that were served, or may be yet.
     granted: u64,
+    /// The calls of the last minute.
+    minute: VecDeque<Asked>,
 }
+
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Ms,
+    entitled: bool,
+    granted: bool,
+}
+
+impl Today {
+    fn asked(&mut self, ask: &Ask) {
+        self.entitled += u64::from(ask.entitled);
+        self.granted += 1;
+        self.minute.push_back(Asked { at: ask.at, entitled: ask.entitled, granted: true });
+        while self.minute.front().is_some_and(|one| one.at <= ask.at - MINUTE) {
+            self.minute.pop_front();
+        }
+    }
+
+    fn failed(&mut self, ask: &Ask) {
+        self.granted = self.granted.saturating_sub(1);
+        let is = |one: &&mut Asked| one.granted && one.at == ask.at && one.entitled == ask.entitled;
+        if let Some(one) = self.minute.iter_mut().find(is) {
+            one.granted = false;
+        }
+    }
+
+    /// Whether a contributor had less than the own keys alone would have served.
+    fn is_owed(&self, by_day: bool) -> bool {
+        let count = |is: fn(&Asked) -> bool| self.minute.iter().filter(|one| is(one)).count();
+        match by_day {
+            true => self.entitled > self.granted,
+            false => count(|one| one.entitled) > count(|one| one.granted),
+        }
+    }
+}
+
+const MINUTE: Ms = 60_000;
 
 impl<'w> Measure<'w> {
     pub(super) fn new(world: &'w World) -> Measure<'w> {
@@ -69,15 +109,13 @@ impl<'w> Measure<'w> {
             first: vec![Ms::MAX; world.keys.len() * MODELS.len()],
             told_dead: vec![Ms::MAX; world.keys.len()],
             known: world.keys.iter().map(|key| key.joins == Ms::MIN).collect(),
-            today: vec![[Today::default(); QUOTAS]; world.contributors.len()],
+            today: vec![Default::default(); world.contributors.len()],
         }
     }
 
     pub(super) fn asked(&mut self, ask: &Ask) {
         self.known[ask.key as usize] = true;
-        let today = self.today(ask, ask.at);
-        today.entitled += u64::from(ask.entitled);
-        today.granted += 1;
+        self.today(ask, ask.at).asked(ask);
     }
 
     fn today(&mut self, ask: &Ask, now: Ms) -> &mut Today {
@@ -129,8 +167,8 @@ impl<'w> Measure<'w> {
     ) {
         let by_day = self.world.per_day(0, live.ask.quota()).is_some();
         let today = self.today(&live.ask, now);
-        today.granted = today.granted.saturating_sub(1);
-        let owed = if by_day { today.entitled > today.granted } else { live.ask.entitled };
+        today.failed(&live.ask);
+        let owed = today.is_owed(by_day);
         if !self.counts(&live.ask) {
             return;
         }
