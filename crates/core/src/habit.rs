@@ -85,12 +85,19 @@ impl Learning {
             let off = came - self.usual;
             self.usual += pace(self.days.into()) * off;
             if let Some(before) = self.days.checked_sub(1) {
-                self.spread += pace(before.into()) * (off * off - self.spread);
+                // How far the second is from the first is forgotten with the third.
+                let pace = pace(before.saturating_sub(1).into());
+                self.spread += pace * (off * off - self.spread);
             }
             self.days = self.days.saturating_add(1);
             came = 0.0;
         }
         (self.in_hour, self.busiest, self.in_minute) = (0, 0, 0);
+    }
+
+    /// Whether no more than a first day was seen, which may not have been a whole one.
+    pub(crate) fn is_new(&self) -> bool {
+        self.days <= 1
     }
 
     /// The habit, as it was seen.
@@ -148,9 +155,10 @@ impl Learning {
     }
 }
 
-/// How much one more day teaches, when so many were seen.
+/// How much one more day teaches, when so many were seen: the first is hardly ever a whole one, and weighs
+/// less than those after it.
 pub(crate) fn pace(days: u32) -> f32 {
-    (1.0 / (days as f32 + 1.0)).max(SLOWEST_PACE)
+    (2.0 / (days as f32 + 2.0)).max(SLOWEST_PACE)
 }
 
 /// A day is at most so many standard deviations from the usual one: chance alone would keep it nearer, but

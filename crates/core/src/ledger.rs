@@ -296,8 +296,8 @@ impl Ledger {
         let mean = (usual + f64::from(guests.usual)) * share;
         let of_days = (self.spread.max(0.0) + f64::from(guests.spread)) * share * share;
         let of_clumps = self.loose.max(0.0) * share * (1.0 - share);
-        let safety = SAFETY / f64::from(beside.parts.max(1)).sqrt();
-        (mean + safety * (mean + of_days + of_clumps + AT_LEAST).sqrt()) as u64
+        let safety = (SAFETY / f64::from(beside.parts.max(1)).sqrt()).max(PART_SAFETY);
+        (mean + safety * (mean + of_days + of_clumps + AT_LEAST).sqrt()).ceil() as u64
     }
 
     /// What is left of the day and kept for nobody.
@@ -364,6 +364,9 @@ fn above(level: f64, mean: f64) -> f64 {
 /// The reserve covers the expected by so many standard deviations: far more than chance alone asks
 /// for, as people change their ways from one day to the next.
 const SAFETY: f64 = 4.0;
+/// Parts of a split pool help each other out, so that each needs less; but help that is not near
+/// comes too late: with less than this some found nothing at the end of the day.
+const PART_SAFETY: f64 = 2.0;
 /// Somebody may call in the day's last minutes, whatever was seen.
 const AT_LEAST: f64 = 0.15;
 /// What is kept of a day for borrowers who have had less.
