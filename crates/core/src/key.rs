@@ -102,6 +102,15 @@ impl<S> Key<S> {
         self.meters.len() - 1
     }
 
+    /// Takes out the account of a quota.
+    pub(crate) fn close(&mut self, quota: u16) -> Option<Meter> {
+        let at = self.meters.iter().position(|meter| meter.lane == quota)?;
+        let mut meters = std::mem::take(&mut self.meters).into_vec();
+        let closed = meters.remove(at);
+        self.meters = meters.into_boxed_slice();
+        Some(closed)
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.apart.state == State::Active
     }

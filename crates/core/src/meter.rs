@@ -21,7 +21,7 @@ use crate::{
     window::Window,
 };
 
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Kept, elsewhere};
 
 /// Counts of one project on one quota. Two lines of memory: with a million keys, what is waited for
 /// is memory.
@@ -47,12 +47,21 @@ pub(crate) struct Meter {
     pub(crate) booked: Booked,
     /// What the contributor mostly wants of a day.
     pub(crate) habit: Learning,
-    /// The day before was spent to its end.
-    was_spent: bool,
+    met: Met,
     /// The contributor wanted more today than the own keys have.
     pub(crate) asked: bool,
     /// The day on which Google last said that the limits hold.
     confirmed: Day,
+}
+
+/// Which day's end was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    No,
+    /// The day before was spent, as far as is known.
+    Yesterday,
+    /// Google refused a call today: others that were under way meet the same end, and say nothing.
+    Today,
 }
 
 /// A day's number, good for a hundred years more.
@@ -80,11 +89,15 @@ struct Seldom {
     taken_minute: Window,
     /// The project was served beyond what is usual.
     unlike: bool,
+    /// Requests of the project's day that others spend, as they were last: another key of it that nobody
+    /// knows to be one, or the contributor without us. Keys that share a project have each what it could
+    /// spend, so that together they are as large as the project, whoever is whose.
+    elsewhere: u32,
 }
 
 impl Usual for Seldom {
     const USUAL: &'static Seldom =
-        &Seldom { large_from: Mono(0), taken_minute: Window::EMPTY, unlike: false };
+        &Seldom { large_from: Mono(0), taken_minute: Window::EMPTY, unlike: false, elsewhere: 0 };
 }
 
 impl Default for Seldom {
@@ -152,7 +165,7 @@ impl Meter {
             borrowed: 0,
             booked: Booked::default(),
             habit: Learning::default(),
-            was_spent: false,
+            met: Met::No,
             asked: false,
             confirmed: Day::of(today),
         }
@@ -161,9 +174,9 @@ impl Meter {
     /// Begins the day anew if there is another one.
     pub(crate) fn turn(&mut self, today: u32) {
         if self.day != Day::of(today) {
-            let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
+            let limit = self.own_day().unwrap_or(u32::MAX);
             self.habit.learn(self.taken.min(limit), self.day.until(today));
-            self.was_spent = self.is_spent();
+            self.met = if self.is_spent() { Met::Yesterday } else { Met::No };
             self.day = Day::of(today);
             (self.requests, self.tokens) = (0, 0);
             (self.taken, self.borrowed, self.asked) = (0, 0, false);
@@ -171,23 +184,60 @@ impl Meter {
             if self.confirmed.until(today) > BELIEVED_FOR_DAYS {
                 self.allowance = Allowance::default();
                 self.confirmed = Day::of(today);
+                self.nothing_is_elsewhere();
             }
         }
     }
 
+    /// Requests of a day that are not spent elsewhere; nothing where no limit is known. One in any
+    /// case: nobody else would find out that the day is ours again.
+    pub(crate) fn own_day(&self) -> Option<u32> {
+        let limit = self.allowance.limit(Axis::DayRequests)?;
+        Some(limit.saturating_sub(self.seldom.elsewhere).max(1))
+    }
+
+    /// Whether more was sent than is not spent elsewhere.
+    pub(crate) fn is_beyond_own_day(&self) -> bool {
+        let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
+        let elsewhere = self.seldom.elsewhere;
+        elsewhere > 0 && self.requests > limit.saturating_sub(elsewhere)
+    }
+
+    /// The day's limit, and how many requests were counted, of whom the rest is spent elsewhere.
+    pub(crate) fn shortfall(&self) -> Option<(u32, u32)> {
+        let is_short = self.seldom.elsewhere > 0 && self.met != Met::Today;
+        Some((self.allowance.limit(Axis::DayRequests)?, self.requests)).filter(|_| is_short)
+    }
+
+    /// So many requests of a day are spent elsewhere.
+    pub(crate) fn is_elsewhere(&mut self, requests: u32) {
+        // What is as usual takes no memory.
+        if self.seldom.elsewhere != requests {
+            self.seldom.elsewhere = requests;
+        }
+    }
+
+    /// The whole day is ours, as far as is known.
+    pub(crate) fn nothing_is_elsewhere(&mut self) {
+        self.is_elsewhere(0);
+    }
+
     /// Whether the day before `today` was spent to its end, as far as is known.
     pub(crate) fn was_spent(&self, today: u32) -> bool {
-        if self.day == Day::of(today) { self.was_spent } else { self.is_spent() }
+        if self.day == Day::of(today) { self.met == Met::Yesterday } else { self.is_spent() }
     }
 
     /// Google served: today is another day there, too.
     pub(crate) fn thaws(&mut self) {
-        self.was_spent = false;
+        if self.met == Met::Yesterday {
+            self.met = Met::No;
+        }
     }
 
     fn is_spent(&self) -> bool {
         let limit = |axis| self.allowance.limit(axis).unwrap_or(u32::MAX);
-        self.requests >= limit(Axis::DayRequests) || self.tokens >= limit(Axis::DayTokens)
+        let requests = self.own_day().unwrap_or(u32::MAX);
+        self.requests >= requests || self.tokens >= limit(Axis::DayTokens)
     }
 
     /// Requests of the present day.
@@ -272,18 +322,27 @@ impl Meter {
         self.confirmed = Day::of(today);
     }
 
-    /// Google named a limit that was met: it is spent, whoever spent it. Says how many of the day's
-    /// requests were counted here.
-    pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32) -> u32 {
+    /// Google named a limit that was met: it is spent, whoever spent it. Says how many requests were
+    /// counted here by then, if that says anything.
+    pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32, now: Mono) -> Option<u32> {
         self.allowance.set(axis, Some(limit));
         self.confirmed = Day::of(today);
-        let counted = self.requests;
         match axis {
-            Axis::DayRequests => self.requests = limit,
-            Axis::DayTokens => self.tokens = self.tokens.max(limit),
-            Axis::MinuteRequests | Axis::MinuteTokens => {}
+            Axis::DayRequests => {
+                let counted = (self.met != Met::Today).then_some(self.requests);
+                (self.requests, self.met) = (limit, Met::Today);
+                counted.inspect(|counted| self.is_elsewhere(limit.saturating_sub(*counted)))
+            }
+            Axis::MinuteRequests => {
+                self.minute.turn(now);
+                Some(self.minute.requests())
+            }
+            Axis::DayTokens => {
+                self.tokens = self.tokens.max(limit);
+                None
+            }
+            Axis::MinuteTokens => None,
         }
-        counted
     }
 
     /// Takes what the project was not told from its tier.
@@ -308,9 +367,14 @@ impl Meter {
     }
 
     /// Whether a limit that only the count enforces may be tried: Google raises limits too. Sooner where
-    /// it is a `guess` whose count it is.
+    /// it is a `guess` whose count it is, or what is spent elsewhere was only seen.
     pub(crate) fn may_try_beyond(&self, today: u32, guess: bool) -> bool {
-        let after = if guess { 1 } else { TRY_BEYOND_AFTER_DAYS };
+        let after = match (guess, self.seldom.elsewhere) {
+            (true, _) => TRY_GUESS_AFTER_DAYS,
+            (false, 0) => TRY_BEYOND_AFTER_DAYS,
+            (false, _) if self.habit.is_new() => TRY_GUESS_AFTER_DAYS,
+            (false, _) => TRY_ELSEWHERE_AFTER_DAYS,
+        };
         self.confirmed.until(today) >= after
     }
 
@@ -319,8 +383,12 @@ impl Meter {
         self.confirmed = Day::of(today);
     }
 
-    /// Google served beyond a limit: the project is of another tier now, of which nothing is known.
+    /// Google served beyond a limit: less is spent elsewhere, or the project is of another tier now, of
+    /// which nothing is known.
     pub(crate) fn outgrew(&mut self) {
+        if self.seldom.elsewhere > 0 {
+            return self.nothing_is_elsewhere();
+        }
         self.allowance = Allowance::default();
         self.seldom.unlike = true;
     }
@@ -370,8 +438,9 @@ impl Meter {
         Taken { expected }
     }
 
-    /// Adds another account of the same project's to this one.
+    /// Adds another account of the same project's to this one: what it spent was spent elsewhere.
     pub(crate) fn merge(&mut self, other: Meter) {
+        self.is_elsewhere(self.seldom.elsewhere.saturating_sub(other.requests));
         for axis in Axis::ALL {
             if self.allowance.limit(axis).is_none() {
                 self.allowance.set(axis, other.allowance.limit(axis));
@@ -401,5 +470,9 @@ pub(crate) const BELIEVED_FOR_DAYS: u32 = 60;
 /// How long after Google last confirmed a limit it is tried whether more is served: at most one
 /// call in two weeks is spent on it, which is less than one in two hundred of the smallest quota.
 const TRY_BEYOND_AFTER_DAYS: u32 = 14;
+/// A guess is soon put to the test.
+const TRY_GUESS_AFTER_DAYS: u32 = 1;
+/// Who spent elsewhere may have done with it; where keys share a project, each of them wastes a call.
+const TRY_ELSEWHERE_AFTER_DAYS: u32 = 2;
 /// Google raises limits now and then: what a large prompt met is asked again after a day.
 const LARGE_FOR: Duration = Duration::from_secs(24 * 3600);

@@ -26,15 +26,18 @@ impl Google {
     }
 }
 
-/// A pool whose contributors have used most of their own for a day; it is the next one's noon.
+/// A pool whose contributors have met their limits once, and then used most of their own for a week;
+/// it is the next day's noon.
 fn used_to(keys: u32, usual: u32) -> (Table, Google) {
     let mut table = Table::of(keys);
-    let mut google = Google::default();
-    for bearer in 0..keys {
-        served(&mut table, &mut google, Call::plain(id(bearer), MODEL), usual);
-        table.call(bearer, |_| Some(quota("GenerateRequestsPerDayPerProjectPerModel", "20", None)));
+    for calls in [[A_DAY + 1].as_slice(), &[usual; 7]].concat() {
+        let mut google = Google::default();
+        for bearer in 0..keys {
+            let own = Call { own_requested: true, ..Call::plain(id(bearer), MODEL) };
+            served(&mut table, &mut google, own, calls);
+        }
+        table.run_until(table.now.mono + seconds(24 * 3600));
     }
-    table.run_until(table.now.mono + seconds(24 * 3600));
     (table, Google::default())
 }
 

@@ -47,7 +47,7 @@ fn nor_does_one_in_a_pool_that_knows_its_limits() {
     let mut table = Table::of(100);
     let minute = quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "1000000", None);
     let day = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "1000000", None);
-    for told in [minute, day] {
+    for told in [day, minute] {
         for number in 0..100 {
             let own = Call { own_requested: true, ..Call::plain(id(number), MODEL) };
             table.ask(own, |_| Some(told.clone()));

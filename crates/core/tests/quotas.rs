@@ -6,7 +6,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use potluck_core::{Call, LimitsPatch, Refusal};
+use potluck_core::{Call, Exchange, LimitsPatch, Outcome, Refusal, Step};
 use potluck_gemini::{Family, failure::Failure};
 use table::*;
 
@@ -292,4 +292,101 @@ fn what_upstream_trouble_ate_is_not_counted_as_spent() {
         table.call(0, |_| Some(error(503, "The service is currently unavailable.")));
     });
     assert_eq!(served(&mut table, &mut google, 0, 25), 20);
+}
+
+#[test]
+fn what_is_spent_elsewhere_is_expected_there_and_asked_for_again() {
+    let (mut table, mut google) = (Table::of(1), Google::of(20));
+    let a_day = |table: &mut Table, google: &mut Google, elsewhere| {
+        (0..elsewhere).for_each(|_| drop(google.ask(0)));
+        google.refused = 0;
+        let served = served(table, google, 0, 30);
+        next_day(table, google);
+        (served, google.refused)
+    };
+    assert_eq!(a_day(&mut table, &mut google, 12), (8, 1));
+
+    let days: Vec<_> = (0..6).map(|_| a_day(&mut table, &mut google, 12)).collect();
+
+    assert!(days.iter().all(|(served, refused)| *served == 8 && *refused <= 1), "{days:?}");
+    assert!(days.iter().any(|(_, refused)| *refused == 0), "not every day anew: {days:?}");
+    let days: Vec<_> = (0..3).map(|_| a_day(&mut table, &mut google, 0).0).collect();
+    assert_eq!(days[2], 20, "nobody spends elsewhere any more: {days:?}");
+}
+
+#[test]
+fn keys_that_share_projects_unknown_to_all_are_no_larger_than_those() {
+    let (mut table, mut google) = (Table::of(30), Google::of(20));
+    google.projects = (0..30).map(|key| (key, key % 10)).collect();
+    let everybody = |table: &mut Table, google: &mut Google| -> u32 {
+        (0..25).flat_map(|_| 0..30).map(|bearer| served(table, google, bearer, 1)).sum()
+    };
+    everybody(&mut table, &mut google);
+    google.refused = 0;
+
+    for day in 1..=6 {
+        next_day(&mut table, &mut google);
+        let outlook = table.pool.outlook(MODEL, Family::Generate, None, table.now).unwrap();
+        let left = outlook.day.unwrap().left;
+        assert!((195..=200).contains(&left), "day {day}: {left} of 200");
+        assert_eq!(everybody(&mut table, &mut google), 200, "day {day}");
+    }
+
+    assert!(google.refused <= 4 * 30, "{} refusals in six days", google.refused);
+}
+
+#[test]
+fn what_was_counted_by_another_name_is_counted_by_the_right_one() {
+    let (mut table, mut google) = (Table::of(1), Google::of(20));
+    let alias = Call { model: Some("gemini-flash-latest"), ..Call::plain(id(0), MODEL) };
+    (0..5).for_each(|_| drop(table.ask(alias, |key| google.ask(key))));
+    assert_eq!(served(&mut table, &mut google, 0, 20), 15);
+    let told = |mut failure: Failure| {
+        failure.quotas[0].model = Some(MODEL.to_owned());
+        failure
+    };
+    table.ask(alias, |key| google.ask(key).map(told));
+    google.refused = 0;
+
+    next_day(&mut table, &mut google);
+
+    assert_eq!(served(&mut table, &mut google, 0, 30), 20, "nothing was spent elsewhere");
+    assert_eq!(google.refused, 0);
+}
+
+#[test]
+fn calls_under_way_that_meet_the_same_end_say_nothing_more_of_it() {
+    let mut table = Table::of(1);
+    let mut open: Vec<_> = (0..22)
+        .map(|_| {
+            let mut x = table.pool.begin(Call::plain(id(0), MODEL), table.now);
+            assert!(matches!(table.pool.next(&mut x, table.now), Step::Try(_)));
+            x
+        })
+        .collect();
+    for x in open.split_off(20) {
+        fail(&mut table, x);
+    }
+    for mut x in open {
+        table.pool.report(&mut x, Outcome::Served, table.now);
+        table.end(x, 0);
+    }
+    let mut google = Google::of(20);
+    next_day(&mut table, &mut google);
+
+    assert_eq!(served(&mut table, &mut google, 0, 30), 20);
+    assert_eq!(google.refused, 0);
+}
+
+fn fail(table: &mut Table, mut x: Exchange) {
+    table.pool.report(&mut x, Outcome::Failed(&per_day(20)), table.now);
+    table.end(x, 0);
+}
+
+#[test]
+fn who_borrows_of_a_spent_pool_is_told_until_when_and_not_to_ask_by_the_minute() {
+    let (mut table, mut google) = (Table::of(2), Google::of(20));
+    served(&mut table, &mut google, 0, 50);
+    let last = table.call(0, |key| google.ask(key)).result;
+    assert!(matches!(last, Result::Refused(Refusal::Resting { per_day: true, .. })), "{last:?}");
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use potluck_core::{
     Call, Config, CooldownRecord, Event, KeyId, KeyRecord, Limits, Pool, State, Usage,
 };
-use potluck_gemini::failure::Failure;
+use potluck_gemini::{Family, failure::Failure};
 use table::*;
 
 /// What a store holds after a pool's events.
@@ -421,4 +421,17 @@ fn a_restart_a_week_keeps_nothing_alive_that_nobody_uses() {
     }
 
     assert!(disk.give(1, &table).pool.metrics().lanes.is_empty());
+}
+
+#[test]
+fn what_is_spent_elsewhere_is_known_after_a_restart() {
+    let (mut table, mut google) = (Table::of(1), Google::default());
+    (0..12).for_each(|_| drop(google.ask(0)));
+    assert_eq!(served(&mut table, &mut google, 0, 30), 8);
+
+    let mut again = restarted(&mut table, 1);
+    again.run_until(again.now.mono + seconds(24 * 3600));
+
+    let left = again.pool.outlook(MODEL, Family::Generate, None, again.now).unwrap().day;
+    assert_eq!(left.unwrap().left, 8);
 }

@@ -2,7 +2,7 @@
 //!
 //! The minute's counts are not kept: a restart takes about as long as they matter.
 
-use super::{BELIEVED_FOR_DAYS, Day, Meter, Seldom};
+use super::{BELIEVED_FOR_DAYS, Day, Met, Meter, Seldom};
 use crate::{
     habit::Learning,
     learned::Words,
@@ -43,9 +43,15 @@ impl Meter {
         ))
     }
 
+    /// Another line: what of the day is spent elsewhere, if anything is.
+    pub(crate) fn elsewhere_line(&self, scope: &Scope) -> Option<String> {
+        let requests = self.seldom.elsewhere;
+        (requests > 0).then(|| format!("{ELSEWHERE} {requests} {scope}"))
+    }
+
     fn flags(&self, counted: bool) -> String {
         let all = [
-            (WAS_SPENT, self.was_spent),
+            (WAS_SPENT, self.met == Met::Yesterday),
             (ASKED, self.asked),
             (UNLIKE, self.seldom.unlike),
             (COUNTED, counted),
@@ -88,7 +94,7 @@ impl Kept {
         (meter.requests, meter.tokens) = (words.number()?, words.number()?);
         (meter.taken, meter.borrowed) = (words.number()?, words.number()?);
         let flags = words.word()?;
-        meter.was_spent = flags.contains(WAS_SPENT);
+        meter.met = if flags.contains(WAS_SPENT) { Met::Yesterday } else { Met::No };
         meter.asked = flags.contains(ASKED);
         meter.recall_seldom(flags.contains(UNLIKE), now.mono_at(Wall(words.number()?)), now.mono);
         meter.habit = Learning::parse(words.word()?)?;
@@ -99,8 +105,16 @@ impl Kept {
     }
 }
 
-/// The fact's name.
+/// Reads what of a day is spent elsewhere, and of which quota.
+pub(crate) fn elsewhere(line: &str) -> Option<(Scope, u32)> {
+    let mut words = Words::of(line, ELSEWHERE, 2)?;
+    let requests = words.number()?;
+    words.lane().map(|scope| (scope, requests))
+}
+
+/// The facts' names.
 const NAME: &str = "account";
+const ELSEWHERE: &str = "elsewhere";
 const WAS_SPENT: char = 's';
 const ASKED: char = 'a';
 const UNLIKE: char = 'u';

@@ -12,7 +12,7 @@ use crate::{
     lane::Terms,
     ledger::{Beside, Moment},
     meter::{Booked, Meter, is_settled},
-    pool::{LONGEST_DAY_MS, Pool},
+    pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
     quota::Axis,
     rest::{Cause, Reach},
     time::{Mono, Now, next_midnight},
@@ -104,7 +104,9 @@ impl<S: Clone> Pool<S> {
                 }
                 self.spend(x, slot, now);
             }
-            (Verdict::Served, Some(_)) if x.beyond => self.outgrew(x, slot, now),
+            (Verdict::Served, Some(_)) if x.beyond || self.is_beyond_own_day(x, slot) => {
+                self.outgrew(x, slot, now);
+            }
             _ if refused => self.unspend(x, slot, now),
             _ => {}
         }
@@ -117,6 +119,12 @@ impl<S: Clone> Pool<S> {
         }
     }
 
+    fn is_beyond_own_day(&self, x: &Exchange, slot: Slot) -> bool {
+        let quota = x.lane.map(|lane| self.lanes.at(lane).quota);
+        let meter = quota.and_then(|quota| self.keys.meter(slot, quota));
+        meter.is_some_and(Meter::is_beyond_own_day)
+    }
+
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
     pub(super) fn weigh(&mut self, slot: Slot, lane: u16, now: Now) {
         self.book(slot, lane, now);
@@ -124,14 +132,23 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Rests the keys of a project whose quota is spent by the count; tokens alone are not booked.
-    fn rest_if_spent(&mut self, slot: Slot, lane: u16, now: Now) {
+    pub(super) fn rest_if_spent(&mut self, slot: Slot, lane: u16, now: Now) {
         let midnight = now.mono_at(self.day_end(now));
         let quota = self.lanes.at(lane).quota;
         let head = self.head(slot);
         let Some(key) = self.keys.get_mut(head) else { return };
         let Some(meter) = key.meters.iter_mut().find(|meter| meter.lane == quota) else { return };
+        let short = meter.shortfall();
         match meter.spent_until(midnight, now.mono) {
-            Some((cause, until)) => self.rest_counted(slot, quota, cause, until, now),
+            Some((cause, until)) => {
+                if let (Cause::Day, Some((limit, counted))) = (cause, short) {
+                    let axis = Axis::DayRequests;
+                    let short = Shortfall { slot: head, axis, counted, limit };
+                    let today = self.today(now);
+                    self.lanes.at_mut(quota).shortfalls.note(short, today, now.mono);
+                }
+                self.rest_counted(slot, quota, cause, until, now);
+            }
             None => self.unrest(slot, quota, now),
         }
     }
@@ -264,7 +281,7 @@ fn booked(meter: &Meter, likely: Option<u32>, lends: bool, day_is_spent: bool) -
     if !lends {
         return Booked::default();
     }
-    let told = meter.allowance.limit(Axis::DayRequests);
+    let told = meter.own_day();
     let capacity = told.or(likely.map(|limit| outlasting(limit, meter.requests()))).unwrap_or(0);
     let spent = if day_is_spent { capacity } else { meter.requests().min(capacity) };
     let a_minute = meter.allowance.limit(Axis::MinuteRequests);

@@ -3,16 +3,21 @@
 //! Quotas are the project's, so several keys of one are one quota, and one share. Google names the
 //! project in some refusals, and in none of those that a working key meets. What else tells it: a
 //! key that is refused below its own limit shares it with somebody. If the keys that fell short on
-//! the same day have together spent just that limit, that explains it; by chance it happens now and
-//! then, so it must happen on several days. That keys tire at the same time proves nothing.
+//! the same day, or within the same minute, have together spent just that limit, that explains it; by
+//! chance it happens now and then, so it must happen on several days or in many minutes. That keys
+//! tire at the same time proves nothing.
 //!
 //! Even so it is a guess, and a wrong one takes half of what somebody has: so it is put to the test. Where
 //! a call finds nothing else, one of the keys is tried that only the common count forbids, once a day.
+//! Until it is known whose project is whose, each key has what it could spend ([`crate::meter`]).
+
+use std::time::Duration;
 
 use crate::{
     id::{Slot, seeded},
     pool::Pool,
-    time::Now,
+    quota::Axis,
+    time::{Mono, Now},
 };
 
 /// A key that was refused below its limit.
@@ -20,63 +25,90 @@ use crate::{
 pub(crate) struct Shortfall {
     /// The key that keeps the project's accounts.
     pub(crate) slot: Slot,
-    /// What was counted of the day,
+    /// The day's requests, or the minute's.
+    pub(crate) axis: Axis,
+    /// What was counted of them,
     pub(crate) counted: u32,
     /// and the limit that Google named.
     pub(crate) limit: u32,
 }
 
-/// The day's shortfalls on one quota.
+/// The shortfalls of a day and of a minute on one quota.
 #[derive(Debug, Default)]
 pub(crate) struct Shortfalls {
-    day: u32,
-    all: Vec<Shortfall>,
+    today: u32,
+    of_day: Vec<Shortfall>,
+    of_minute: Vec<(Mono, Shortfall)>,
 }
 
 impl Shortfalls {
-    /// Takes one in, and finds those that together with it explain the limit.
-    fn add(&mut self, new: Shortfall, today: u32) -> Vec<Slot> {
-        if self.day != today {
-            (self.day, self.all) = (today, Vec::new());
-        }
-        self.all.retain(|old| old.slot != new.slot);
-        let alike = |old: &&Shortfall| old.limit == new.limit && old.counted > 0;
-        let others: Vec<Shortfall> = self.all.iter().filter(alike).copied().collect();
-        if self.all.len() < MAX_SHORTFALLS {
-            self.all.push(new);
-        }
+    /// Takes in a refusal, and finds those that together with it explain the limit.
+    fn add(&mut self, new: Shortfall, today: u32, now: Mono) -> Vec<Slot> {
+        self.note(new, today, now);
+        let alike =
+            |old: &Shortfall| old.slot != new.slot && old.limit == new.limit && old.counted > 0;
+        let others: Vec<Shortfall> = match new.axis {
+            Axis::MinuteRequests => {
+                self.of_minute.iter().map(|(_, old)| *old).filter(alike).collect()
+            }
+            _ => self.of_day.iter().copied().filter(alike).collect(),
+        };
         explained(new, &others)
+    }
+
+    /// Takes in what a key has spent that was refused, or would be as it is known by now.
+    pub(super) fn note(&mut self, new: Shortfall, today: u32, now: Mono) {
+        if new.axis == Axis::MinuteRequests {
+            self.of_minute.retain(|(at, old)| now.since(*at) < MINUTE && old.slot != new.slot);
+            if self.of_minute.len() < MAX_SHORTFALLS {
+                self.of_minute.push((now, new));
+            }
+            return;
+        }
+        if self.today != today {
+            (self.today, self.of_day) = (today, Vec::new());
+        }
+        self.of_day.retain(|old| old.slot != new.slot);
+        if self.of_day.len() < MAX_SHORTFALLS {
+            self.of_day.push(new);
+        }
     }
 }
 
-/// Those of the others that, with the new one, have spent just the limit: one, two, or all.
+/// Those of the others that, with the new one, have spent just the limit: one, two, or all. Where
+/// several could be meant, none is: under even load all have spent alike.
 fn explained(new: Shortfall, others: &[Shortfall]) -> Vec<Slot> {
     let Some(missing) = new.limit.checked_sub(new.counted).filter(|_| new.counted > 0) else {
         return Vec::new();
     };
-    if others.iter().map(|one| one.counted).sum::<u32>() == missing {
-        return others.iter().map(|one| one.slot).collect();
-    }
-    if let Some(one) = others.iter().find(|one| one.counted == missing) {
-        return vec![one.slot];
-    }
-    for (at, one) in others.iter().enumerate() {
+    let slots = |some: &[&Shortfall]| some.iter().map(|one| one.slot).collect::<Vec<_>>();
+    let ones = others.iter().filter(|one| one.counted == missing).map(|one| slots(&[one]));
+    let twos = others.iter().enumerate().flat_map(|(at, one)| {
         let rest = missing.checked_sub(one.counted);
-        let two = others[at + 1..].iter().find(|two| Some(two.counted) == rest);
-        if let Some(two) = two {
-            return vec![one.slot, two.slot];
+        let fit = others[at + 1..].iter().filter(move |two| Some(two.counted) == rest);
+        fit.map(move |two| slots(&[one, two]))
+    });
+    let mut found = ones.chain(twos);
+    match (found.next(), found.next()) {
+        (Some(kin), None) => kin,
+        (None, _) if others.iter().map(|one| one.counted).sum::<u32>() == missing => {
+            others.iter().map(|one| one.slot).collect()
         }
+        _ => Vec::new(),
     }
-    Vec::new()
 }
 
 /// Two keys that may be of one project.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suspicion {
     pair: [Slot; 2],
-    /// On so many days one's count explained the other's refusal, last on this one.
-    days: u8,
+    axis: Axis,
+    /// On so many days, or in so many minutes, one's count explained the other's refusal;
+    times: u8,
+    /// last in this one,
     last: u32,
+    /// on this day.
+    day: u32,
 }
 
 impl<S: Clone> Pool<S> {
@@ -96,9 +128,9 @@ impl<S: Clone> Pool<S> {
     pub(super) fn fell_short(&mut self, lane: u16, short: Shortfall, now: Now) {
         let today = self.today(now);
         let quota = self.lanes.at(lane).quota;
-        let kin = self.lanes.at_mut(quota).shortfalls.add(short, today);
+        let kin = self.lanes.at_mut(quota).shortfalls.add(short, today, now.mono);
         for other in kin {
-            if self.suspect_kin(short.slot, other, today) {
+            if self.suspect_kin(short, other, now) {
                 self.unite(short.slot, other, now);
                 self.mark_family(other);
                 self.guess([short.slot, other]);
@@ -131,21 +163,28 @@ impl<S: Clone> Pool<S> {
         self.guesses.retain(|(_, tests)| *tests < TESTS);
     }
 
-    /// Notes one more day on which two keys explain each other; whether that is enough.
-    fn suspect_kin(&mut self, a: Slot, b: Slot, today: u32) -> bool {
-        let pair = if a < b { [a, b] } else { [b, a] };
-        self.suspicions.retain(|one| today.saturating_sub(one.last) <= REMEMBERED_DAYS);
-        let Some(at) = self.suspicions.iter().position(|one| one.pair == pair) else {
+    /// Notes one more day, or minute, in which two keys explain each other; whether that is enough.
+    fn suspect_kin(&mut self, short: Shortfall, other: Slot, now: Now) -> bool {
+        let (axis, day) = (short.axis, self.today(now));
+        let (last, enough) = match axis {
+            Axis::DayRequests => (day, PROVEN_BY_DAYS),
+            _ => ((now.mono.0 / MINUTE_MS) as u32, PROVEN_BY_MINUTES),
+        };
+        let mut pair = [short.slot, other];
+        pair.sort();
+        self.suspicions.retain(|one| day.saturating_sub(one.day) <= REMEMBERED_DAYS);
+        let is = |one: &Suspicion| (one.pair, one.axis) == (pair, axis);
+        let Some(at) = self.suspicions.iter().position(is) else {
             if self.suspicions.len() == MAX_SUSPICIONS {
                 self.suspicions.swap_remove(0);
             }
-            self.suspicions.push(Suspicion { pair, days: 1, last: today });
+            self.suspicions.push(Suspicion { pair, axis, times: 1, last, day });
             return false;
         };
         let one = &mut self.suspicions[at];
-        one.days += u8::from(one.last != today);
-        one.last = today;
-        let enough = one.days >= PROVEN_BY_DAYS;
+        one.times += u8::from(one.last != last);
+        (one.last, one.day) = (last, day);
+        let enough = one.times >= enough;
         if enough {
             self.suspicions.swap_remove(at);
         }
@@ -155,7 +194,7 @@ impl<S: Clone> Pool<S> {
 
 /// Makes the hashes of projects others than those of anything else.
 const PROJECTS: u64 = 0x9b1d_aa53_7c0e_4f21;
-/// Shortfalls looked at in a day: pairs are looked for among them, and they are rare.
+/// Shortfalls looked at in a day, and in a minute: pairs are looked for among them, and they are rare.
 const MAX_SHORTFALLS: usize = 128;
 /// Pairs remembered.
 const MAX_SUSPICIONS: usize = 512;
@@ -167,6 +206,10 @@ const MAX_GUESSES: usize = 1024;
 /// On so many days two keys must explain each other. With a limit of twenty, chance does it for one
 /// pair in eight thousand that fell short on the same three days.
 const PROVEN_BY_DAYS: u8 = 3;
+/// In so many minutes: few keys fall short in one, and hardly ever two that have nothing in common.
+const PROVEN_BY_MINUTES: u8 = 4;
+const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE_MS: u64 = 60_000;
 /// A suspicion that nothing renewed for so long is dropped.
 const REMEMBERED_DAYS: u32 = 14;
 
@@ -175,11 +218,12 @@ mod tests {
     use super::*;
 
     fn short(at: u32, counted: u32) -> Shortfall {
-        Shortfall { slot: Slot { at, generation: 0 }, counted, limit: 20 }
+        let slot = Slot { at, generation: 0 };
+        Shortfall { slot, axis: Axis::DayRequests, counted, limit: 20 }
     }
 
     fn found(shorts: &mut Shortfalls, at: u32, counted: u32) -> Vec<u32> {
-        shorts.add(short(at, counted), 1).iter().map(|slot| slot.at).collect()
+        shorts.add(short(at, counted), 1, Mono(0)).iter().map(|slot| slot.at).collect()
     }
 
     #[test]
@@ -206,6 +250,25 @@ mod tests {
         let mut day = Shortfalls::default();
         assert!(found(&mut day, 1, 0).is_empty());
         assert!(found(&mut day, 2, 12).is_empty());
-        assert!(day.add(short(3, 8), 2).is_empty());
+        assert!(day.add(short(3, 8), 2, Mono(0)).is_empty());
+    }
+
+    #[test]
+    fn who_could_be_meant_with_others_is_not_meant() {
+        let mut day = Shortfalls::default();
+        (1..=4).for_each(|at| assert!(found(&mut day, at, 7).is_empty()));
+        assert!(found(&mut day, 5, 13).is_empty(), "each of four is as likely");
+    }
+
+    #[test]
+    fn within_a_minute_two_explain_each_other_as_well() {
+        let mut shorts = Shortfalls::default();
+        let mut add = |at, counted, now| {
+            let short = Shortfall { axis: Axis::MinuteRequests, ..short(at, counted) };
+            shorts.add(short, 1, Mono(now)).iter().map(|slot| slot.at).collect::<Vec<_>>()
+        };
+        assert!(add(1, 7, 0).is_empty());
+        assert_eq!(add(2, 13, 59_000), [1]);
+        assert!(add(1, 7, 120_000).is_empty(), "the minute is over");
     }
 }

@@ -210,20 +210,21 @@ impl<S: Clone> Pool<S> {
         {
             return step;
         }
-        if x.share == Some(Share::Nothing) {
-            let beyond = self.beyond(x, now).and_then(|slot| self.attempt(x, slot, now));
-            return beyond
-                .unwrap_or_else(|| self.refuse(Refusal::Reserved { wait: RESERVED_WAIT }));
-        }
+        let reserved =
+            x.share == Some(Share::Nothing) && !x.lane.is_some_and(|lane| self.is_spent(lane, now));
         if let Some(lane) = x.lane.filter(|_| x.share == Some(Share::Entitled)) {
             self.ledger_mut(lane).ran_dry(now.mono);
         }
-        match self.soonest(x, true, now).filter(|wake| *wake <= x.patience) {
-            Some(until) => Step::Wait { until },
-            None => match self.beyond(x, now).and_then(|slot| self.attempt(x, slot, now)) {
-                Some(step) => step,
-                None => self.refuse_spent(x, now),
-            },
+        let soonest = if reserved { None } else { self.soonest(x, true, now) };
+        if let Some(until) = soonest.filter(|wake| *wake <= x.patience) {
+            // Another day may have begun by then.
+            x.share = x.share.filter(|share| *share != Share::Nothing);
+            return Step::Wait { until };
+        }
+        match self.beyond(x, now).and_then(|slot| self.attempt(x, slot, now)) {
+            Some(step) => step,
+            None if reserved => self.refuse(Refusal::Reserved { wait: RESERVED_WAIT }),
+            None => self.refuse_spent(x, now),
         }
     }
 

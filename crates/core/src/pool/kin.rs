@@ -3,7 +3,7 @@
 //! Quotas are the project's, so one key of it, the head, keeps the accounts of all; the others know
 //! who it is. Most keys are alone and know of nobody.
 
-use crate::{id::Slot, key::Kin, pool::Pool, time::Now};
+use crate::{id::Slot, key::Kin, meter::Meter, pool::Pool, time::Now};
 
 impl<S: Clone> Pool<S> {
     /// The key that keeps the accounts of a key's project.
@@ -70,6 +70,9 @@ impl<S: Clone> Pool<S> {
                 key.open(meter);
             }
         }
+        // What was spent elsewhere was spent by the other, as far as is known.
+        let Some(key) = self.keys.get_mut(head) else { return };
+        key.meters.iter_mut().for_each(Meter::nothing_is_elsewhere);
         self.book_all(head, now);
     }
 

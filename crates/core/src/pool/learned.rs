@@ -9,7 +9,7 @@ use crate::{
     key::Key,
     learned::{MAX_ACCOUNTS, Words, text},
     ledger::Ledger,
-    meter::{BELIEVED_FOR_DAYS, Kept, Meter},
+    meter::{BELIEVED_FOR_DAYS, Kept, Meter, elsewhere},
     pool::Pool,
     rest::{Reach, Scope},
     time::Now,
@@ -46,6 +46,9 @@ impl<S: Clone> Pool<S> {
             meter.line(&self.plain_scope(meter.lane)?, key.rests.iter().any(counted), now)
         });
         let lines = accounts.take(MAX_ACCOUNTS).chain(project);
+        let short = meters.iter().take(MAX_ACCOUNTS);
+        let short = short.filter_map(|meter| meter.elsewhere_line(&self.plain_scope(meter.lane)?));
+        let lines = lines.chain(short);
         let day = meters.first().map_or_else(|| self.today(now), |meter| meter.recency().0);
         (day, text(lines))
     }
@@ -56,6 +59,10 @@ impl<S: Clone> Pool<S> {
         for line in facts.lines() {
             if let Some(kept) = Kept::read(line, today, now) {
                 self.restore_account(slot, kept, now);
+                continue;
+            }
+            if let Some((scope, requests)) = elsewhere(line) {
+                self.restore_elsewhere(slot, scope, requests, now);
                 continue;
             }
             for said in [PROJECT, GUESS] {
@@ -154,6 +161,19 @@ impl<S: Clone> Pool<S> {
         if let Some(key) = self.keys.get_mut(slot).filter(|_| counted) {
             key.make_counted(Reach::Lane(quota));
         }
+    }
+
+    /// Behind the account that it is of, without which it says nothing.
+    fn restore_elsewhere(&mut self, slot: Slot, scope: Scope, requests: u32, now: Now) {
+        let Some(lane) = self.lane_of(scope, now) else { return };
+        let quota = self.lanes.at(lane).quota;
+        let key = self.keys.get_mut(slot);
+        let Some(meter) = key.and_then(|key| key.meters.iter_mut().find(|m| m.lane == quota))
+        else {
+            return;
+        };
+        meter.is_elsewhere(requests);
+        self.weigh(slot, quota, now);
     }
 
     fn restore_alias(&mut self, home: u16, alias: Scope, now: Now) {

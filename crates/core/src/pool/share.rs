@@ -95,6 +95,14 @@ impl<S: Clone> Pool<S> {
         ledger.is_bounded(beside) && ledger.is_scarce(ledger.left_over(beside, moment), moment)
     }
 
+    /// Whether nothing is left of a lane's day, for nobody.
+    pub(super) fn is_spent(&mut self, lane: u16, now: Now) -> bool {
+        let moment = self.moment(now);
+        let beside = self.beside(lane);
+        let ledger = self.ledger_mut(lane);
+        ledger.is_bounded(beside) && ledger.outlook(beside, moment).left == 0
+    }
+
     fn claim(&mut self, x: &Exchange, now: Now) -> Share {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else {
             return Share::Entitled;
@@ -129,7 +137,7 @@ impl<S: Clone> Pool<S> {
         let moment = self.moment(now);
         let likely = self.ledger_mut(lane).day_limit();
         let Some(meter) = self.meter(own, lane, now) else { return false };
-        let limit = meter.allowance.limit(Axis::DayRequests).or(likely);
+        let limit = meter.own_day().or(likely);
         let Some(taken) = meter.takes(limit, moment) else { return false };
         let settles = meter.settles();
         self.ledger_mut(lane).took(taken, moment);
@@ -142,8 +150,7 @@ impl<S: Clone> Pool<S> {
 
     /// What a key may spend a day, as far as it is known or likely.
     fn day_limit(&mut self, slot: Slot, lane: u16, now: Now) -> Option<u32> {
-        let told = |meter: &mut Meter| meter.allowance.limit(Axis::DayRequests);
-        let told = self.meter(slot, lane, now).and_then(told);
+        let told = self.meter(slot, lane, now).and_then(|meter| meter.own_day());
         told.or_else(|| self.lanes.at(self.lanes.at(lane).quota).ledger.day_limit())
     }
 

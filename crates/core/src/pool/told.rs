@@ -41,7 +41,7 @@ impl<S: Clone> Pool<S> {
         }
     }
 
-    /// Takes the limits in that a key was told, and says if it was refused below its day's.
+    /// Takes the limits in that a key was told, and says if it was refused below one.
     fn take_limits(
         &mut self,
         slot: Slot,
@@ -60,15 +60,12 @@ impl<S: Clone> Pool<S> {
                 meter.told_late(axis, limit, today);
                 continue;
             }
-            let counted = meter.told(axis, limit, today);
-            if axis != Axis::DayRequests {
-                continue;
-            }
-            if counted > limit {
+            let Some(counted) = meter.told(axis, limit, today, now.mono) else { continue };
+            if counted > limit && axis == Axis::DayRequests {
                 // More was served than one project may have: these keys are of several.
                 self.part(self.head(slot), now);
             } else if counted < limit {
-                short = Some(Shortfall { slot: self.head(slot), counted, limit });
+                short = Some(Shortfall { slot: self.head(slot), axis, counted, limit });
             }
         }
         short
@@ -119,12 +116,35 @@ impl<S: Clone> Pool<S> {
         let name = name.to_owned();
         let with = self.lane(&name, family, metered, now);
         if *self.lanes.at(with).model == *name {
+            let had_its_own = self.lanes.at(lane).quota == lane;
             self.lanes.share(lane, with);
+            if had_its_own && self.lanes.at(lane).quota != lane {
+                self.move_accounts(lane, now);
+            }
             self.fill(lane, now);
             let today = self.today(now);
             self.lanes.at_mut(with).ledger.is_used(today);
             // Kept with the rest that the same refusal means, or a restart knew one by two names.
             self.mark_quota(with);
+        }
+    }
+
+    /// What was counted by a name that is known to be another's now, counts by the other. It takes a
+    /// look at every key, once in the life of a name.
+    fn move_accounts(&mut self, alias: u16, now: Now) {
+        let today = self.today(now);
+        for slot in self.keys.slots() {
+            self.unbook(slot);
+            let moved = self.keys.get_mut(slot).and_then(|key| key.close(alias));
+            if let Some(mut moved) = moved {
+                moved.turn(today);
+                self.ledger_mut(alias).recall_account(moved.taken, moved.borrowed, None);
+                if let Some(mine) = self.meter(slot, alias, now) {
+                    mine.merge(moved);
+                }
+            }
+            self.book_all(slot, now);
+            self.rest_if_spent(slot, alias, now);
         }
     }
 
