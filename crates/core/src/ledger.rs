@@ -202,6 +202,11 @@ impl Ledger {
         self.projects
     }
 
+    /// The day that it is of.
+    pub(crate) fn day(&self) -> u32 {
+        self.day
+    }
+
     /// An entitled call came.
     pub(crate) fn took(&mut self, taken: Taken, moment: Moment) {
         self.taken += 1;

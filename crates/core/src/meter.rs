@@ -21,7 +21,7 @@ use crate::{
     window::Window,
 };
 
-pub(crate) use kept::{Kept, elsewhere};
+pub(crate) use kept::{Elsewhere, Kept};
 
 /// Counts of one project on one quota. Two lines of memory: with a million keys, what is waited for
 /// is memory.
@@ -50,7 +50,7 @@ pub(crate) struct Meter {
     met: Met,
     /// The contributor wanted more today than the own keys have.
     pub(crate) asked: bool,
-    /// The day on which Google last said that the limits hold.
+    /// The day on which Google last said that the limits hold, or was asked whether.
     confirmed: Day,
 }
 
@@ -184,7 +184,7 @@ impl Meter {
             if self.confirmed.until(today) > BELIEVED_FOR_DAYS {
                 self.allowance = Allowance::default();
                 self.confirmed = Day::of(today);
-                self.nothing_is_elsewhere();
+                self.clear_elsewhere();
             }
         }
     }
@@ -196,21 +196,16 @@ impl Meter {
         Some(limit.saturating_sub(self.seldom.elsewhere).max(1))
     }
 
-    /// Whether more was sent than is not spent elsewhere.
+    /// Whether more was sent than is not spent elsewhere. Not where Google said today what is.
     pub(crate) fn is_beyond_own_day(&self) -> bool {
         let limit = self.allowance.limit(Axis::DayRequests).unwrap_or(u32::MAX);
         let elsewhere = self.seldom.elsewhere;
-        elsewhere > 0 && self.requests > limit.saturating_sub(elsewhere)
-    }
-
-    /// The day's limit, and how many requests were counted, of whom the rest is spent elsewhere.
-    pub(crate) fn shortfall(&self) -> Option<(u32, u32)> {
-        let is_short = self.seldom.elsewhere > 0 && self.met != Met::Today;
-        Some((self.allowance.limit(Axis::DayRequests)?, self.requests)).filter(|_| is_short)
+        let beyond = self.requests > limit.saturating_sub(elsewhere);
+        elsewhere > 0 && self.met != Met::Today && beyond
     }
 
     /// So many requests of a day are spent elsewhere.
-    pub(crate) fn is_elsewhere(&mut self, requests: u32) {
+    pub(crate) fn set_elsewhere(&mut self, requests: u32) {
         // What is as usual takes no memory.
         if self.seldom.elsewhere != requests {
             self.seldom.elsewhere = requests;
@@ -218,8 +213,27 @@ impl Meter {
     }
 
     /// The whole day is ours, as far as is known.
-    pub(crate) fn nothing_is_elsewhere(&mut self) {
-        self.is_elsewhere(0);
+    pub(crate) fn clear_elsewhere(&mut self) {
+        self.set_elsewhere(0);
+    }
+
+    /// The day's limit was met. Says how many requests were counted by then, if that is known.
+    fn met_day(&mut self, limit: u32) -> Option<u32> {
+        let counted = self.requests;
+        self.requests = limit;
+        if self.met == Met::Today {
+            // Counted when the day was met, though it was refused as well.
+            let late = limit.saturating_sub(counted);
+            self.set_elsewhere((self.seldom.elsewhere + late).min(limit));
+            return None;
+        }
+        self.met = Met::Today;
+        let known_since_before = self.seldom.elsewhere > 0 && counted >= limit;
+        if known_since_before {
+            return None;
+        }
+        self.set_elsewhere(limit.saturating_sub(counted));
+        Some(counted)
     }
 
     /// Whether the day before `today` was spent to its end, as far as is known.
@@ -326,13 +340,13 @@ impl Meter {
     /// counted here by then, if that says anything.
     pub(crate) fn told(&mut self, axis: Axis, limit: u32, today: u32, now: Mono) -> Option<u32> {
         self.allowance.set(axis, Some(limit));
-        self.confirmed = Day::of(today);
+        // The minutes of a day that is shared are met often; what is left of the day is to be tried
+        // all the same.
+        if axis.is_of_day() || self.seldom.elsewhere == 0 {
+            self.confirmed = Day::of(today);
+        }
         match axis {
-            Axis::DayRequests => {
-                let counted = (self.met != Met::Today).then_some(self.requests);
-                (self.requests, self.met) = (limit, Met::Today);
-                counted.inspect(|counted| self.is_elsewhere(limit.saturating_sub(*counted)))
-            }
+            Axis::DayRequests => self.met_day(limit),
             Axis::MinuteRequests => {
                 self.minute.turn(now);
                 Some(self.minute.requests())
@@ -367,13 +381,15 @@ impl Meter {
     }
 
     /// Whether a limit that only the count enforces may be tried: Google raises limits too. Sooner where
-    /// it is a `guess` whose count it is, or what is spent elsewhere was only seen.
-    pub(crate) fn may_try_beyond(&self, today: u32, guess: bool) -> bool {
-        let after = match (guess, self.seldom.elsewhere) {
+    /// it is a `guess` whose count it is, or what is spent elsewhere was only seen: at first, and for
+    /// the key's `own` bearer, who alone has a call to lose.
+    pub(crate) fn may_try_beyond(&self, today: u32, guess: bool, own: bool) -> bool {
+        let shared = self.seldom.elsewhere > 0 && self.is_spent();
+        let after = match (guess, shared) {
             (true, _) => TRY_GUESS_AFTER_DAYS,
-            (false, 0) => TRY_BEYOND_AFTER_DAYS,
-            (false, _) if self.habit.is_new() => TRY_GUESS_AFTER_DAYS,
-            (false, _) => TRY_ELSEWHERE_AFTER_DAYS,
+            (false, false) => TRY_BEYOND_AFTER_DAYS,
+            (false, true) if own || self.habit.is_new() => TRY_GUESS_AFTER_DAYS,
+            (false, true) => TRY_ELSEWHERE_AFTER_DAYS,
         };
         self.confirmed.until(today) >= after
     }
@@ -383,14 +399,15 @@ impl Meter {
         self.confirmed = Day::of(today);
     }
 
-    /// Google served beyond a limit: less is spent elsewhere, or the project is of another tier now, of
-    /// which nothing is known.
+    /// Google served beyond a limit: less of the day is spent elsewhere, or the project is of another tier
+    /// now, of which nothing is known.
     pub(crate) fn outgrew(&mut self) {
-        if self.seldom.elsewhere > 0 {
-            return self.nothing_is_elsewhere();
+        if self.is_beyond_own_day() {
+            self.clear_elsewhere();
+        } else if self.met != Met::Today {
+            self.allowance = Allowance::default();
+            self.seldom.unlike = true;
         }
-        self.allowance = Allowance::default();
-        self.seldom.unlike = true;
     }
 
     /// Whether the contributor's own keys alone would serve a call now; if so it counts as taken.
@@ -440,14 +457,21 @@ impl Meter {
 
     /// Adds another account of the same project's to this one: what it spent was spent elsewhere.
     pub(crate) fn merge(&mut self, other: Meter) {
-        self.is_elsewhere(self.seldom.elsewhere.saturating_sub(other.requests));
         for axis in Axis::ALL {
             if self.allowance.limit(axis).is_none() {
                 self.allowance.set(axis, other.allowance.limit(axis));
             }
         }
+        if other.met != Met::Today {
+            self.set_elsewhere(self.seldom.elsewhere.saturating_sub(other.requests));
+        }
         self.requests = self.requests.saturating_add(other.requests);
         self.tokens = self.tokens.saturating_add(other.tokens);
+        if self.met == Met::Today || other.met == Met::Today {
+            self.met = Met::Today;
+            let limit = self.allowance.limit(Axis::DayRequests);
+            self.requests = limit.unwrap_or(self.requests);
+        }
         self.taken = self.taken.saturating_add(other.taken);
         self.borrowed = self.borrowed.saturating_add(other.borrowed);
     }

@@ -18,6 +18,11 @@ pub(crate) enum Axis {
 }
 
 impl Axis {
+    /// Whether it is counted over a day.
+    pub(crate) fn is_of_day(self) -> bool {
+        matches!(self, Axis::DayRequests | Axis::DayTokens)
+    }
+
     pub(crate) const ALL: [Axis; 4] =
         [Axis::MinuteRequests, Axis::MinuteTokens, Axis::DayRequests, Axis::DayTokens];
 

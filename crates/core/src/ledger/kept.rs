@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     learned::{Words, joined},
-    quota::{Allowance, Axis},
+    quota::Allowance,
 };
 
 impl Ledger {
@@ -49,8 +49,8 @@ impl Ledger {
     }
 
     /// What a contributor weighs who asks, as far as it is known.
-    pub(crate) fn weight_of(&self, told: &Allowance) -> u32 {
-        told.limit(Axis::DayRequests).or_else(|| self.day_limit()).unwrap_or(1)
+    pub(crate) fn weight_of(&self, own_day: Option<u32>) -> u32 {
+        own_day.or_else(|| self.day_limit()).unwrap_or(1)
     }
 }
 

@@ -84,7 +84,12 @@ impl Meter {
 
 impl Kept {
     /// Reads a line; none where it is no account, or one that is too old to be believed.
-    pub(crate) fn read(line: &str, today: u32, now: Now) -> Option<Kept> {
+    pub(crate) fn read(
+        line: &str,
+        elsewhere: &Elsewhere<'_>,
+        today: u32,
+        now: Now,
+    ) -> Option<Kept> {
         let mut words = Words::of(line, NAME, 11)?;
         let mut meter = Meter::new(0, today);
         meter.allowance = Allowance::parse(words.word()?)?;
@@ -99,17 +104,32 @@ impl Kept {
         meter.recall_seldom(flags.contains(UNLIKE), now.mono_at(Wall(words.number()?)), now.mono);
         meter.habit = Learning::parse(words.word()?)?;
         let scope = words.lane()?;
+        // Whether the day was spent depends on it.
+        meter.set_elsewhere(elsewhere.of(&scope));
         let believed = meter.day.until(today) <= BELIEVED_FOR_DAYS;
         meter.turn(today);
         believed.then_some(Kept { scope, meter, counted: flags.contains(COUNTED) })
     }
 }
 
-/// Reads what of a day is spent elsewhere, and of which quota.
-pub(crate) fn elsewhere(line: &str) -> Option<(Scope, u32)> {
-    let mut words = Words::of(line, ELSEWHERE, 2)?;
-    let requests = words.number()?;
-    words.lane().map(|scope| (scope, requests))
+/// What of days is spent elsewhere, by quota, as it was kept: read before the accounts that it is of.
+pub(crate) struct Elsewhere<'t>(Vec<(&'t str, u32)>);
+
+impl<'t> Elsewhere<'t> {
+    /// Reads a key's text.
+    pub(crate) fn read(facts: &'t str) -> Elsewhere<'t> {
+        let fact = |line: &'t str| {
+            let mut words = Words::of(line, ELSEWHERE, 2)?;
+            let requests = words.number()?;
+            words.word().map(|scope| (scope, requests))
+        };
+        Elsewhere(facts.lines().filter_map(fact).collect())
+    }
+
+    fn of(&self, scope: &Scope) -> u32 {
+        let scope = scope.to_string();
+        self.0.iter().find(|(of, _)| *of == scope).map_or(0, |(_, requests)| *requests)
+    }
 }
 
 /// The facts' names.

@@ -12,7 +12,7 @@ use crate::{
     lane::Terms,
     ledger::{Beside, Moment},
     meter::{Booked, Meter, is_settled},
-    pool::{LONGEST_DAY_MS, Pool, evidence::Shortfall},
+    pool::{LONGEST_DAY_MS, Pool},
     quota::Axis,
     rest::{Cause, Reach},
     time::{Mono, Now, next_midnight},
@@ -58,6 +58,8 @@ impl<S: Clone> Pool<S> {
         let Some(lane) = x.lane.filter(|lane| self.lanes.is_metered(*lane)) else { return };
         let Some(meter) = self.meter(slot, lane, now) else { return };
         meter.spend(x.prompt_tokens, now.mono);
+        // Now: by the time the answer is there, another may have told that the day is spent.
+        x.beyond |= meter.is_beyond_own_day();
         (x.spent, x.spent_tokens) = (Some(now.mono), x.prompt_tokens);
         self.ledger_mut(lane).sends(now.mono);
         self.weigh(slot, lane, now);
@@ -104,9 +106,7 @@ impl<S: Clone> Pool<S> {
                 }
                 self.spend(x, slot, now);
             }
-            (Verdict::Served, Some(_)) if x.beyond || self.is_beyond_own_day(x, slot) => {
-                self.outgrew(x, slot, now);
-            }
+            (Verdict::Served, Some(_)) if x.beyond => self.outgrew(x, slot, now),
             _ if refused => self.unspend(x, slot, now),
             _ => {}
         }
@@ -117,12 +117,6 @@ impl<S: Clone> Pool<S> {
             let late = x.lane.is_some_and(|lane| self.is_yesterdays(slot, lane, now));
             self.learn(x, slot, failure, late && verdict == Verdict::Day, now);
         }
-    }
-
-    fn is_beyond_own_day(&self, x: &Exchange, slot: Slot) -> bool {
-        let quota = x.lane.map(|lane| self.lanes.at(lane).quota);
-        let meter = quota.and_then(|quota| self.keys.meter(slot, quota));
-        meter.is_some_and(Meter::is_beyond_own_day)
     }
 
     /// Rests the keys of a project whose quota is spent by the count, and books what is left.
@@ -138,17 +132,8 @@ impl<S: Clone> Pool<S> {
         let head = self.head(slot);
         let Some(key) = self.keys.get_mut(head) else { return };
         let Some(meter) = key.meters.iter_mut().find(|meter| meter.lane == quota) else { return };
-        let short = meter.shortfall();
         match meter.spent_until(midnight, now.mono) {
-            Some((cause, until)) => {
-                if let (Cause::Day, Some((limit, counted))) = (cause, short) {
-                    let axis = Axis::DayRequests;
-                    let short = Shortfall { slot: head, axis, counted, limit };
-                    let today = self.today(now);
-                    self.lanes.at_mut(quota).shortfalls.note(short, today, now.mono);
-                }
-                self.rest_counted(slot, quota, cause, until, now);
-            }
+            Some((cause, until)) => self.rest_counted(slot, quota, cause, until, now),
             None => self.unrest(slot, quota, now),
         }
     }
@@ -216,8 +201,13 @@ impl<S: Clone> Pool<S> {
     pub(super) fn unbook(&mut self, slot: Slot) {
         let Some(key) = self.keys.get_mut(slot) else { return };
         for meter in &mut key.meters {
+            let ledger = &mut self.lanes.at_mut(meter.lane).ledger;
+            // What was spent on a former day is in the ledger no more.
+            if meter.recency().0 < ledger.day() {
+                meter.turn(ledger.day());
+            }
             let old = std::mem::take(&mut meter.booked);
-            self.lanes.at_mut(meter.lane).ledger.rebook(old, Booked::default(), meter.taken);
+            ledger.rebook(old, Booked::default(), meter.taken);
         }
     }
 

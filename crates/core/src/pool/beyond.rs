@@ -1,7 +1,8 @@
 //! Trying what only the pool's own count forbids.
 //!
-//! Google raises limits without a word. So where nothing else is left, a key may be tried that rests
-//! by the count alone; but seldom, for the attempt is likely lost.
+//! Google raises limits without a word, and who spends of a key's day elsewhere may have done with it. So
+//! where nothing else is left, a key may be tried that rests by the count alone; but seldom, for the
+//! attempt is likely lost.
 
 use std::cmp::Reverse;
 
@@ -40,14 +41,12 @@ impl<S: Clone> Pool<S> {
         let rests =
             key.rest(place, now.mono).is_some() && resting.all(|rest| rest.cause.is_counted());
         let today = self.today(now);
-        let guess = self.is_guess(slot);
-        key.is_active()
-            && rests
-            && (lent || x.own == Some(slot))
-            && self.meter(slot, lane, now).is_some_and(|meter| meter.may_try_beyond(today, guess))
+        let (guess, own) = (self.is_guess(slot), x.own == Some(slot));
+        let may = |meter: &mut crate::meter::Meter| meter.may_try_beyond(today, guess, own);
+        key.is_active() && rests && (lent || own) && self.meter(slot, lane, now).is_some_and(may)
     }
 
-    /// A limit was tried, and Google served: the project's limits are others now, or the keys that were
+    /// Google served beyond what was known: the project's limits are others now, or the keys that were
     /// taken to be of one project are not.
     pub(super) fn outgrew(&mut self, x: &Exchange, slot: Slot, now: Now) {
         let Some(lane) = x.lane else { return };

@@ -42,36 +42,38 @@ pub(crate) struct Shortfalls {
 }
 
 impl Shortfalls {
-    /// Takes in a refusal, and finds those that together with it explain the limit.
+    /// Takes one in, and finds those that together with it explain the limit. Calls that were under way
+    /// are refused as well: the first of a key's within a minute says all there is.
     fn add(&mut self, new: Shortfall, today: u32, now: Mono) -> Vec<Slot> {
-        self.note(new, today, now);
-        let alike =
-            |old: &Shortfall| old.slot != new.slot && old.limit == new.limit && old.counted > 0;
-        let others: Vec<Shortfall> = match new.axis {
-            Axis::MinuteRequests => {
-                self.of_minute.iter().map(|(_, old)| *old).filter(alike).collect()
-            }
-            _ => self.of_day.iter().copied().filter(alike).collect(),
-        };
-        explained(new, &others)
-    }
-
-    /// Takes in what a key has spent that was refused, or would be as it is known by now.
-    pub(super) fn note(&mut self, new: Shortfall, today: u32, now: Mono) {
-        if new.axis == Axis::MinuteRequests {
-            self.of_minute.retain(|(at, old)| now.since(*at) < MINUTE && old.slot != new.slot);
-            if self.of_minute.len() < MAX_SHORTFALLS {
-                self.of_minute.push((now, new));
-            }
-            return;
-        }
         if self.today != today {
             (self.today, self.of_day) = (today, Vec::new());
         }
-        self.of_day.retain(|old| old.slot != new.slot);
-        if self.of_day.len() < MAX_SHORTFALLS {
-            self.of_day.push(new);
-        }
+        self.of_minute.retain(|(at, _)| now.since(*at) < MINUTE);
+        let is_new = |old: &Shortfall| old.slot != new.slot;
+        let others: Vec<Shortfall> = match new.axis {
+            Axis::MinuteRequests if self.of_minute.iter().all(|(_, old)| is_new(old)) => {
+                let others = self.of_minute.iter().map(|(_, old)| *old).collect();
+                make_room(&mut self.of_minute);
+                self.of_minute.push((now, new));
+                others
+            }
+            Axis::MinuteRequests => Vec::new(),
+            _ => {
+                self.of_day.retain(is_new);
+                let others = self.of_day.clone();
+                make_room(&mut self.of_day);
+                self.of_day.push(new);
+                others
+            }
+        };
+        let alike = |old: &Shortfall| old.limit == new.limit && old.counted > 0;
+        explained(new, &others.into_iter().filter(alike).collect::<Vec<_>>())
+    }
+}
+
+fn make_room<T>(shortfalls: &mut Vec<T>) {
+    if shortfalls.len() == MAX_SHORTFALLS {
+        shortfalls.remove(0);
     }
 }
 
@@ -103,10 +105,13 @@ fn explained(new: Shortfall, others: &[Shortfall]) -> Vec<Slot> {
 pub(super) struct Suspicion {
     pair: [Slot; 2],
     axis: Axis,
-    /// On so many days, or in so many minutes, one's count explained the other's refusal;
+    /// On so many days, or in so many minutes, one's count explained the other's refusal, each time
+    /// another way:
     times: u8,
-    /// last in this one,
-    last: u32,
+    /// last so much was the first one's,
+    share: u32,
+    /// then,
+    last: Mono,
     /// on this day.
     day: u32,
 }
@@ -118,6 +123,7 @@ impl<S: Clone> Pool<S> {
         match self.projects.get(hash).filter(|known| self.keys.get(*known).is_some()) {
             Some(known) => {
                 self.unite(known, slot, now);
+                self.is_whole(slot, now);
                 self.mark_family(slot);
             }
             None => self.projects.insert(hash, slot),
@@ -132,6 +138,7 @@ impl<S: Clone> Pool<S> {
         for other in kin {
             if self.suspect_kin(short, other, now) {
                 self.unite(short.slot, other, now);
+                self.is_whole(other, now);
                 self.mark_family(other);
                 self.guess([short.slot, other]);
             }
@@ -163,27 +170,33 @@ impl<S: Clone> Pool<S> {
         self.guesses.retain(|(_, tests)| *tests < TESTS);
     }
 
-    /// Notes one more day, or minute, in which two keys explain each other; whether that is enough.
+    /// Notes one more day, or minute, in which two keys explain each other; whether that is enough. What
+    /// was divided alike before says nothing new: each is known to have so much ([`crate::meter`]).
     fn suspect_kin(&mut self, short: Shortfall, other: Slot, now: Now) -> bool {
         let (axis, day) = (short.axis, self.today(now));
-        let (last, enough) = match axis {
-            Axis::DayRequests => (day, PROVEN_BY_DAYS),
-            _ => ((now.mono.0 / MINUTE_MS) as u32, PROVEN_BY_MINUTES),
-        };
         let mut pair = [short.slot, other];
         pair.sort();
+        let is_first = pair[0] == short.slot;
+        let share = if is_first { short.counted } else { short.limit - short.counted };
         self.suspicions.retain(|one| day.saturating_sub(one.day) <= REMEMBERED_DAYS);
         let is = |one: &Suspicion| (one.pair, one.axis) == (pair, axis);
         let Some(at) = self.suspicions.iter().position(is) else {
             if self.suspicions.len() == MAX_SUSPICIONS {
                 self.suspicions.swap_remove(0);
             }
-            self.suspicions.push(Suspicion { pair, axis, times: 1, last, day });
+            let last = now.mono;
+            self.suspicions.push(Suspicion { pair, axis, times: 1, share, last, day });
             return false;
         };
         let one = &mut self.suspicions[at];
-        one.times += u8::from(one.last != last);
-        (one.last, one.day) = (last, day);
+        let (another_time, enough) = match axis {
+            Axis::DayRequests => (one.day != day, PROVEN_BY_DAYS),
+            _ => (now.mono.since(one.last) >= MINUTE, PROVEN_BY_MINUTES),
+        };
+        if another_time && one.share != share {
+            one.times += 1;
+            (one.share, one.last, one.day) = (share, now.mono, day);
+        }
         let enough = one.times >= enough;
         if enough {
             self.suspicions.swap_remove(at);
@@ -194,7 +207,7 @@ impl<S: Clone> Pool<S> {
 
 /// Makes the hashes of projects others than those of anything else.
 const PROJECTS: u64 = 0x9b1d_aa53_7c0e_4f21;
-/// Shortfalls looked at in a day, and in a minute: pairs are looked for among them, and they are rare.
+/// Shortfalls looked at of a day, and of a minute, the latest: pairs are looked for among them.
 const MAX_SHORTFALLS: usize = 128;
 /// Pairs remembered.
 const MAX_SUSPICIONS: usize = 512;
@@ -209,7 +222,6 @@ const PROVEN_BY_DAYS: u8 = 3;
 /// In so many minutes: few keys fall short in one, and hardly ever two that have nothing in common.
 const PROVEN_BY_MINUTES: u8 = 4;
 const MINUTE: Duration = Duration::from_secs(60);
-const MINUTE_MS: u64 = 60_000;
 /// A suspicion that nothing renewed for so long is dropped.
 const REMEMBERED_DAYS: u32 = 14;
 

@@ -26,6 +26,14 @@ impl<S: Clone> Pool<S> {
         all
     }
 
+    /// What was spent elsewhere was spent by another key of the project, which is known to be one now.
+    pub(super) fn is_whole(&mut self, slot: Slot, now: Now) {
+        let head = self.head(slot);
+        let Some(key) = self.keys.get_mut(head) else { return };
+        key.meters.iter_mut().for_each(Meter::clear_elsewhere);
+        self.book_all(head, now);
+    }
+
     /// Does something to all keys of a project.
     pub(super) fn of_project(&mut self, slot: Slot, mut act: impl FnMut(&mut Self, Slot)) {
         // Most keys are alone, and have no list to be made.
@@ -70,9 +78,6 @@ impl<S: Clone> Pool<S> {
                 key.open(meter);
             }
         }
-        // What was spent elsewhere was spent by the other, as far as is known.
-        let Some(key) = self.keys.get_mut(head) else { return };
-        key.meters.iter_mut().for_each(Meter::nothing_is_elsewhere);
         self.book_all(head, now);
     }
 

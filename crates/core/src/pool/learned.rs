@@ -9,7 +9,7 @@ use crate::{
     key::Key,
     learned::{MAX_ACCOUNTS, Words, text},
     ledger::Ledger,
-    meter::{BELIEVED_FOR_DAYS, Kept, Meter, elsewhere},
+    meter::{BELIEVED_FOR_DAYS, Elsewhere, Kept, Meter},
     pool::Pool,
     rest::{Reach, Scope},
     time::Now,
@@ -56,13 +56,10 @@ impl<S: Clone> Pool<S> {
     /// Takes in what was kept of a key's quotas, and with whom it shares them.
     pub(super) fn restore_learned(&mut self, slot: Slot, facts: &str, now: Now) {
         let today = self.today(now);
+        let elsewhere = Elsewhere::read(facts);
         for line in facts.lines() {
-            if let Some(kept) = Kept::read(line, today, now) {
+            if let Some(kept) = Kept::read(line, &elsewhere, today, now) {
                 self.restore_account(slot, kept, now);
-                continue;
-            }
-            if let Some((scope, requests)) = elsewhere(line) {
-                self.restore_elsewhere(slot, scope, requests, now);
                 continue;
             }
             for said in [PROJECT, GUESS] {
@@ -139,7 +136,7 @@ impl<S: Clone> Pool<S> {
         if meter.was_told() {
             ledger.tiers.recall(&meter.allowance);
         }
-        let asked = meter.asked.then(|| ledger.weight_of(&meter.allowance));
+        let asked = meter.asked.then(|| ledger.weight_of(meter.own_day()));
         ledger.recall_account(meter.taken, meter.borrowed, asked);
         let spent = meter.spent_its_day();
         meter.lane = quota;
@@ -161,19 +158,6 @@ impl<S: Clone> Pool<S> {
         if let Some(key) = self.keys.get_mut(slot).filter(|_| counted) {
             key.make_counted(Reach::Lane(quota));
         }
-    }
-
-    /// Behind the account that it is of, without which it says nothing.
-    fn restore_elsewhere(&mut self, slot: Slot, scope: Scope, requests: u32, now: Now) {
-        let Some(lane) = self.lane_of(scope, now) else { return };
-        let quota = self.lanes.at(lane).quota;
-        let key = self.keys.get_mut(slot);
-        let Some(meter) = key.and_then(|key| key.meters.iter_mut().find(|m| m.lane == quota))
-        else {
-            return;
-        };
-        meter.is_elsewhere(requests);
-        self.weigh(slot, quota, now);
     }
 
     fn restore_alias(&mut self, home: u16, alias: Scope, now: Now) {

@@ -8,6 +8,7 @@ use crate::{
     call::Exchange,
     event::mark,
     id::Slot,
+    meter::Meter,
     pool::{Pool, evidence::Shortfall},
     quota::Axis,
     time::Now,
@@ -132,19 +133,31 @@ impl<S: Clone> Pool<S> {
     /// What was counted by a name that is known to be another's now, counts by the other. It takes a
     /// look at every key, once in the life of a name.
     fn move_accounts(&mut self, alias: u16, now: Now) {
-        let today = self.today(now);
+        let (today, quota) = (self.today(now), self.lanes.at(alias).quota);
+        self.lanes.at_mut(quota).ledger.turn(today);
+        let has = |meter: &Meter| meter.lane == alias;
         for slot in self.keys.slots() {
-            self.unbook(slot);
-            let moved = self.keys.get_mut(slot).and_then(|key| key.close(alias));
-            if let Some(mut moved) = moved {
-                moved.turn(today);
-                self.ledger_mut(alias).recall_account(moved.taken, moved.borrowed, None);
-                if let Some(mine) = self.meter(slot, alias, now) {
-                    mine.merge(moved);
-                }
+            if self.keys.get(slot).is_some_and(|key| key.meters.iter().any(has)) {
+                self.unbook(slot);
+                self.move_account(slot, alias, quota);
+                self.book_all(slot, now);
+                self.rest_if_spent(slot, quota, now);
             }
-            self.book_all(slot, now);
-            self.rest_if_spent(slot, alias, now);
+        }
+    }
+
+    fn move_account(&mut self, slot: Slot, alias: u16, quota: u16) {
+        let Some(key) = self.keys.get_mut(slot) else { return };
+        let Some(mut moved) = key.close(alias) else { return };
+        let taken = moved.taken.min(moved.own_day().unwrap_or(u32::MAX));
+        let ledger = &mut self.lanes.at_mut(quota).ledger;
+        ledger.recall_account(taken, moved.borrowed, None);
+        match key.meters.iter_mut().find(|meter| meter.lane == quota) {
+            Some(mine) => mine.merge(moved),
+            None => {
+                moved.lane = quota;
+                key.open(moved);
+            }
         }
     }
 
