@@ -220,7 +220,8 @@ impl Meter {
     /// The day's limit was met. Says how many requests were counted by then, if that is known.
     fn met_day(&mut self, limit: u32) -> Option<u32> {
         let counted = self.requests;
-        self.requests = limit;
+        // More may be under way than there was room for.
+        self.requests = counted.max(limit);
         if self.met == Met::Today {
             // Counted when the day was met, though it was refused as well.
             let late = limit.saturating_sub(counted);

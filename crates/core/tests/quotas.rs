@@ -415,6 +415,29 @@ fn calls_under_way_when_the_day_is_met_change_nothing_of_what_it_taught() {
 }
 
 #[test]
+fn more_under_way_than_there_is_room_for_is_nobodys_elsewhere() {
+    let mut table = Table::of(1);
+    table.serve(0);
+    let mut open: Vec<_> = (0..22)
+        .map(|_| {
+            let mut x = table.pool.begin(Call::plain(id(0), MODEL), table.now);
+            assert!(matches!(table.pool.next(&mut x, table.now), Step::Try(_)));
+            x
+        })
+        .collect();
+    for mut x in open.split_off(19) {
+        table.pool.report(&mut x, Outcome::Failed(&per_day(20)), table.now);
+        table.end(x, 0);
+    }
+    for mut x in open {
+        table.pool.report(&mut x, Outcome::Served, table.now);
+        table.end(x, 0);
+    }
+    next_day(&mut table, &mut Google::of(20));
+    assert_eq!(left(&mut table), 20);
+}
+
+#[test]
 fn who_borrows_of_a_spent_pool_is_told_until_when_and_not_to_ask_by_the_minute() {
     let (mut table, mut google) = (Table::of(2), Google::of(20));
     served(&mut table, &mut google, 0, 50);
