@@ -151,7 +151,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// Lets a project serve again that rested by a count which was taken back.
-    fn unrest(&mut self, slot: Slot, quota: u16, now: Now) {
+    pub(super) fn unrest(&mut self, slot: Slot, quota: u16, now: Now) {
         let reach = Reach::Lane(quota);
         self.of_project(slot, |pool, slot| {
             if pool.keys.get_mut(slot).is_some_and(|key| key.uncount(reach, now.mono)) {

@@ -11,7 +11,7 @@ use crate::{
     event::mark,
     id::Slot,
     pool::Pool,
-    rest::Reach,
+    rest::Rest,
     time::Now,
 };
 
@@ -37,9 +37,10 @@ impl<S: Clone> Pool<S> {
         let Some(key) = self.keys.get(slot).filter(|_| !x.has_tried(slot)) else { return false };
         let at = self.lanes.at(lane);
         let lent = key.is_lent(now.wall) && at.terms.allow(&key.apart.limits, &at.model);
+        // What Google told is waited for.
+        let counted = |rest: &Rest| rest.cause.is_counted() && rest.told <= now.mono;
         let mut resting = key.rests.iter().filter(|rest| rest.until > now.mono);
-        let rests =
-            key.rest(place, now.mono).is_some() && resting.all(|rest| rest.cause.is_counted());
+        let rests = key.rest(place, now.mono).is_some() && resting.all(counted);
         let today = self.today(now);
         let (guess, own) = (self.is_guess(slot), x.own == Some(slot));
         let may = |meter: &mut crate::meter::Meter| meter.may_try_beyond(today, guess, own);
@@ -61,10 +62,8 @@ impl<S: Clone> Pool<S> {
         }
         let quota = self.lanes.at(lane).quota;
         for slot in family {
-            if let Some(key) = self.keys.get_mut(slot) {
-                key.lift(|rest| rest.reach == Reach::Lane(quota) && rest.cause.is_counted());
-                self.mark(slot, mark::COOLDOWNS);
-            }
+            // What Google told holds.
+            self.unrest(slot, quota, now);
             self.sync_lane(slot, quota, now);
         }
     }
