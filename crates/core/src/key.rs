@@ -102,6 +102,14 @@ impl<S> Key<S> {
         self.meters.len() - 1
     }
 
+    /// Takes in an account of its project's: into the one of the same quota, if there is one.
+    pub(crate) fn take_in(&mut self, meter: Meter) {
+        match self.meters.iter_mut().find(|mine| mine.lane == meter.lane) {
+            Some(mine) => mine.merge(meter),
+            None => drop(self.open(meter)),
+        }
+    }
+
     /// Takes out the account of a quota.
     pub(crate) fn close(&mut self, quota: u16) -> Option<Meter> {
         let at = self.meters.iter().position(|meter| meter.lane == quota)?;

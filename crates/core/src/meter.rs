@@ -60,7 +60,8 @@ enum Met {
     No,
     /// The day before was spent, as far as is known.
     Yesterday,
-    /// Google refused a call today: others that were under way meet the same end, and say nothing.
+    /// Google refused a call today. Others that were under way meet the same end: of what was counted
+    /// they were not served, and say nothing else.
     Today,
 }
 

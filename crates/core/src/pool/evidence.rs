@@ -123,7 +123,7 @@ impl<S: Clone> Pool<S> {
         match self.projects.get(hash).filter(|known| self.keys.get(*known).is_some()) {
             Some(known) => {
                 self.unite(known, slot, now);
-                self.is_whole(slot, now);
+                self.make_whole(slot, now);
                 self.mark_family(slot);
             }
             None => self.projects.insert(hash, slot),
@@ -138,7 +138,7 @@ impl<S: Clone> Pool<S> {
         for other in kin {
             if self.suspect_kin(short, other, now) {
                 self.unite(short.slot, other, now);
-                self.is_whole(other, now);
+                self.make_whole(other, now);
                 self.mark_family(other);
                 self.guess([short.slot, other]);
             }

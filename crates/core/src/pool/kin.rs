@@ -27,7 +27,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// What was spent elsewhere was spent by another key of the project, which is known to be one now.
-    pub(super) fn is_whole(&mut self, slot: Slot, now: Now) {
+    pub(super) fn make_whole(&mut self, slot: Slot, now: Now) {
         let head = self.head(slot);
         let Some(key) = self.keys.get_mut(head) else { return };
         key.meters.iter_mut().for_each(Meter::clear_elsewhere);

@@ -45,10 +45,10 @@ impl<S: Clone> Pool<S> {
             let counted = |rest: &crate::rest::Rest| rest.reach == reach && rest.told < rest.until;
             meter.line(&self.plain_scope(meter.lane)?, key.rests.iter().any(counted), now)
         });
-        let lines = accounts.take(MAX_ACCOUNTS).chain(project);
-        let short = meters.iter().take(MAX_ACCOUNTS);
-        let short = short.filter_map(|meter| meter.elsewhere_line(&self.plain_scope(meter.lane)?));
-        let lines = lines.chain(short);
+        let elsewhere = meters.iter().take(MAX_ACCOUNTS);
+        let elsewhere =
+            elsewhere.filter_map(|meter| meter.elsewhere_line(&self.plain_scope(meter.lane)?));
+        let lines = accounts.take(MAX_ACCOUNTS).chain(project).chain(elsewhere);
         let day = meters.first().map_or_else(|| self.today(now), |meter| meter.recency().0);
         (day, text(lines))
     }
@@ -143,12 +143,7 @@ impl<S: Clone> Pool<S> {
         let booked = self.keys.get(slot).is_some_and(Key::is_booked);
         self.unbook(slot);
         let Some(key) = self.keys.get_mut(slot) else { return };
-        match key.meters.iter_mut().find(|mine| mine.lane == quota) {
-            Some(mine) => mine.merge(meter),
-            None => {
-                key.open(meter);
-            }
-        }
+        key.take_in(meter);
         if booked {
             self.book_all(slot, now);
         }

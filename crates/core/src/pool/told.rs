@@ -152,13 +152,8 @@ impl<S: Clone> Pool<S> {
         let taken = moved.taken.min(moved.own_day().unwrap_or(u32::MAX));
         let ledger = &mut self.lanes.at_mut(quota).ledger;
         ledger.recall_account(taken, moved.borrowed, None);
-        match key.meters.iter_mut().find(|meter| meter.lane == quota) {
-            Some(mine) => mine.merge(moved),
-            None => {
-                moved.lane = quota;
-                key.open(moved);
-            }
-        }
+        moved.lane = quota;
+        key.take_in(moved);
     }
 
     /// A prompt alone was larger than a minute of the key's: such prompts are not for it.
